@@ -18,7 +18,7 @@ from adapters.messages import Acceptance, Query, Refusal, Report, Request, Respo
 
 
 class Adapter(ABC):
-    """A wire family. `name` is the shape's name, `family` groups shapes whose fields are the same ("flat", "native")."""
+    """A wire shape. `family` groups shapes whose submission fields are the same: "flat" or "native"."""
 
     name: ClassVar[str]
     family: ClassVar[str]
