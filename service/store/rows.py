@@ -1,0 +1,91 @@
+"""Rows <-> values. JSON columns are text in SQLite and come back parsed from PostgreSQL."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from typing import Any
+
+from adapters.messages import Category, Failure, Report, State, Usage
+from service.store.engine import Row
+from service.tasks import Attempt, Delivery, DeliveryState, Format, Placement, Subscription, Task, TaskState, Verdict
+
+
+def dump(value: Any) -> str | None:
+    return None if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def load(value: Any) -> Any:
+    return json.loads(value) if isinstance(value, str) else value
+
+
+def columns(kind: type[Any]) -> str:
+    """The column names of a noun, for INSERT and SELECT: its fields."""
+    return ", ".join(field.name for field in fields(kind))
+
+
+def placeholders(kind: type[Any]) -> str:
+    return ", ".join(f":{field.name}" for field in fields(kind))
+
+
+def task_values(task: Task) -> dict[str, Any]:
+    values = {field.name: getattr(task, field.name) for field in fields(Task)}
+    return values | {
+        "body": dump(task.body),
+        "headers": dump(dict(task.headers)),
+        "metadata": dump(task.metadata),
+        "outcome": dump(report_values(task.outcome) if task.outcome else None),
+    }
+
+
+def read_task(row: Row) -> Task:
+    outcome = load(row["outcome"])
+    return Task(
+        **{
+            **row,
+            "state": TaskState(row["state"]),
+            "body": load(row["body"]),
+            "headers": load(row["headers"]),
+            "metadata": load(row["metadata"]),
+            "outcome": read_report(outcome) if outcome else None,
+        }
+    )
+
+
+def read_placement(row: Row) -> Placement:
+    return Placement(**{**row, "verdict": Verdict(row["verdict"])})
+
+
+def read_subscription(row: Row) -> Subscription:
+    return Subscription(**{**row, "format": Format(row["format"])})
+
+
+def read_delivery(row: Row) -> Delivery:
+    return Delivery(**{**row, "state": DeliveryState(row["state"]), "body": bytes(row["body"])})
+
+
+def read_attempt(row: Row) -> Attempt:
+    return Attempt(**row)
+
+
+def values(noun: Placement | Subscription | Delivery | Attempt) -> dict[str, Any]:
+    return {field.name: getattr(noun, field.name) for field in fields(noun)}
+
+
+def report_values(report: Report) -> dict[str, Any]:
+    """A report as JSON, without what is empty and without the raw reply."""
+    kept = {name: value for name, value in asdict(report).items() if value not in (None, "", {}) and name != "raw"}
+    return kept
+
+
+def read_report(values: Mapping[str, Any]) -> Report:
+    failure, usage = values.get("failure"), values.get("usage")
+    return Report(
+        **{
+            **values,
+            "state": State(values["state"]),
+            "failure": Failure(**{**failure, "category": Category(failure["category"])}) if failure else None,
+            "usage": Usage(**usage) if usage else None,
+        }
+    )

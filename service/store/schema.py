@@ -1,0 +1,80 @@
+"""The tables, written once for both engines.
+
+Four type words differ between them ({int}: 64 bits, {text}, {bytes}, {json}); an engine renders them. The states stand
+here again as CHECKs, so that no bug can write one that the tables of `service.tasks` do not know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+
+from service.tasks import DeliveryState, Format, TaskState, Verdict
+
+
+def _one_of(column: str, values: Iterable[StrEnum]) -> str:
+    return f"CHECK ({column} IN ({', '.join(repr(value.value) for value in values)}))"
+
+
+FIRST = (
+    """CREATE TABLE keys (
+        id {text} PRIMARY KEY, name {text} NOT NULL, hash {text} NOT NULL UNIQUE, secret {bytes} NOT NULL,
+        callback_url {text}, created_at {int} NOT NULL, revoked_at {int}){strict}""",
+    f"""CREATE TABLE tasks (
+        id {{text}} PRIMARY KEY, client {{text}} NOT NULL, shape {{text}} NOT NULL, service {{text}} NOT NULL,
+        path {{text}} NOT NULL, model {{text}} NOT NULL, provider {{text}} NOT NULL,
+        state {{text}} NOT NULL {_one_of("state", TaskState)},
+        body {{json}} NOT NULL, headers {{json}} NOT NULL, metadata {{json}},
+        request_id {{text}} NOT NULL, trace_id {{text}} NOT NULL,
+        created_at {{int}} NOT NULL, updated_at {{int}} NOT NULL, finished_at {{int}}, due_at {{int}},
+        placement {{text}}, outcome {{json}}, detector {{text}}, version {{int}} NOT NULL){{strict}}""",
+    "CREATE INDEX tasks_by_client ON tasks (client, created_at, id)",
+    "CREATE INDEX tasks_due ON tasks (due_at) WHERE due_at IS NOT NULL",
+    f"""CREATE TABLE placements (
+        id {{text}} PRIMARY KEY, task {{text}} NOT NULL REFERENCES tasks (id), provider {{text}} NOT NULL,
+        verdict {{text}} NOT NULL {_one_of("verdict", Verdict)},
+        sent_at {{int}} NOT NULL, upstream_id {{text}}, due_at {{int}}, doubt_at {{int}}, heard_at {{int}},
+        looks {{int}} NOT NULL, misses {{int}} NOT NULL, empty {{int}} NOT NULL, reason {{text}}){{strict}}""",
+    "CREATE INDEX placements_by_task ON placements (task)",
+    "CREATE UNIQUE INDEX placements_by_upstream ON placements (provider, upstream_id)",
+    "CREATE INDEX placements_due ON placements (provider, due_at) WHERE due_at IS NOT NULL",
+    "CREATE INDEX placements_doubt ON placements (doubt_at) WHERE doubt_at IS NOT NULL",
+    """CREATE TABLE callbacks (
+        placement {text} NOT NULL REFERENCES placements (id), digest {text} NOT NULL, body {bytes} NOT NULL,
+        upstream_id {text}, received_at {int} NOT NULL, PRIMARY KEY (placement, digest)){strict}""",
+    f"""CREATE TABLE subscriptions (
+        id {{text}} PRIMARY KEY, task {{text}} NOT NULL REFERENCES tasks (id), url {{text}} NOT NULL,
+        format {{text}} NOT NULL {_one_of("format", Format)}, created_at {{int}} NOT NULL){{strict}}""",
+    "CREATE INDEX subscriptions_by_task ON subscriptions (task)",
+    f"""CREATE TABLE deliveries (
+        id {{text}} PRIMARY KEY, task {{text}} NOT NULL REFERENCES tasks (id),
+        subscription {{text}} NOT NULL REFERENCES subscriptions (id), client {{text}} NOT NULL,
+        url {{text}} NOT NULL, type {{text}} NOT NULL,
+        state {{text}} NOT NULL {_one_of("state", DeliveryState)},
+        body {{bytes}} NOT NULL, created_at {{int}} NOT NULL, attempts {{int}} NOT NULL, tries {{int}} NOT NULL,
+        due_at {{int}}, delivered_at {{int}}, UNIQUE (subscription, type)){{strict}}""",
+    "CREATE INDEX deliveries_by_task ON deliveries (task)",
+    "CREATE INDEX deliveries_by_client ON deliveries (client, created_at, id)",
+    "CREATE INDEX deliveries_due ON deliveries (due_at) WHERE due_at IS NOT NULL",
+    """CREATE TABLE attempts (
+        delivery {text} NOT NULL REFERENCES deliveries (id), number {int} NOT NULL, started_at {int} NOT NULL,
+        elapsed_ms {int} NOT NULL, verdict {text} NOT NULL, reason {text} NOT NULL, status {int}, reply {text},
+        next_at {int}, PRIMARY KEY (delivery, number)){strict}""",
+    """CREATE TABLE operator_events (
+        id {text} PRIMARY KEY, at {int} NOT NULL, kind {text} NOT NULL, fields {json} NOT NULL){strict}""",
+)
+
+STEPS: Mapping[str, tuple[str, ...]] = {"0001_first": FIRST}
+"""Migrations by name, in order. A step that has shipped is never edited."""
+
+TYPE_WORDS: Mapping[str, Mapping[str, str]] = {
+    # SQLite's STRICT tables know INTEGER (64 bits), TEXT and BLOB; BIGINT and BYTEA would be refused.
+    "sqlite": {"int": "INTEGER", "text": "TEXT", "bytes": "BLOB", "json": "TEXT", "strict": " STRICT"},
+    # PostgreSQL's INTEGER overflows on milliseconds; JSON keeps the text as it was written, JSONB would not.
+    "postgres": {"int": "BIGINT", "text": "TEXT", "bytes": "BYTEA", "json": "JSON", "strict": ""},
+}
+
+
+def render(statement: str, engine: str) -> str:
+    """One DDL statement in an engine's own words."""
+    return statement.format_map(TYPE_WORDS[engine])

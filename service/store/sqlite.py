@@ -1,0 +1,217 @@
+"""SQLite: one writer thread with group commit, a few read-only connections.
+
+Writes wait in a queue; the writer takes all that are there (up to a limit) into one transaction, each in a savepoint of
+its own, and releases the answers after COMMIT. So many small writes share one fsync (synchronous=FULL: an acknowledged
+write is on disk), and one failing verb does not harm its neighbours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import sqlite_utils
+from sqlite_utils.migrations import Migrations
+
+from service.store.engine import AlreadyServed, Row, Transaction, Verb
+from service.store.schema import STEPS, render
+
+T = TypeVar("T")
+GROUP = 200
+READERS = 2
+
+
+class SqliteTransaction:
+    skip_locked = ""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def all(self, sql: str, **values: Any) -> Sequence[Row]:
+        cursor = self._connection.execute(sql, values)
+        names = [column[0] for column in cursor.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def one(self, sql: str, **values: Any) -> Row | None:
+        rows = self.all(sql, **values)
+        return rows[0] if rows else None
+
+    def run(self, sql: str, **values: Any) -> int:
+        return self._connection.execute(sql, values).rowcount
+
+
+@dataclass(slots=True)
+class _Write:
+    verb: Verb[Any]
+    future: asyncio.Future[Any]
+    result: Any = None
+    error: BaseException | None = None
+
+    def release(self) -> None:
+        if self.future.done():
+            return
+        if self.error is None:
+            self.future.set_result(self.result)
+        else:
+            self.future.set_exception(self.error)
+
+
+class SqliteEngine:
+    """Opens and migrates the file (mode 0600). With `serve` it also holds the server's lock: raises `AlreadyServed`."""
+
+    def __init__(self, path: Path, *, serve: bool = True) -> None:
+        self._path = path
+        self._lock = _lock(path) if serve else None
+        self._writes: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
+        _create(path)
+        self._connection = connect(path)
+        migrate(self._connection)
+        self._local = threading.local()
+        self._opened: list[sqlite3.Connection] = []
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-read")
+        self._writer = threading.Thread(target=self._serve, name="store-write", daemon=True)
+        self._writer.start()
+
+    async def write(self, verb: Verb[T]) -> T:
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._writes.put(_Write(verb, future))
+        return await future
+
+    async def read(self, verb: Verb[T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, verb)
+
+    async def close(self) -> None:
+        """Finishes what was queued, then closes."""
+        self._writes.put(None)
+        await asyncio.get_running_loop().run_in_executor(None, self._writer.join)
+        self._readers.shutdown()
+        for connection in (*self._opened, self._connection):
+            connection.close()
+        if self._lock is not None:
+            os.close(self._lock)
+
+    def _read(self, verb: Verb[T]) -> T:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = connect(self._path, read_only=True)
+            self._opened.append(connection)
+        connection.execute("BEGIN")  # one snapshot for the whole verb
+        try:
+            return verb(SqliteTransaction(connection))
+        finally:
+            connection.execute("ROLLBACK")
+
+    def _serve(self) -> None:
+        while (first := self._writes.get()) is not None:
+            group, last = self._gather(first)
+            try:
+                self._commit(group)
+            except sqlite3.Error as error:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                for write in group:
+                    write.error = write.error or error
+            _release(group)
+            if last:
+                return
+
+    def _gather(self, first: _Write) -> tuple[list[_Write], bool]:
+        group = [first]
+        while len(group) < GROUP:
+            try:
+                write = self._writes.get_nowait()
+            except queue.Empty:
+                break
+            if write is None:
+                return group, True
+            group.append(write)
+        return group, False
+
+    def _commit(self, group: list[_Write]) -> None:
+        transaction = SqliteTransaction(self._connection)
+        self._connection.execute("BEGIN IMMEDIATE")
+        for write in group:
+            self._connection.execute("SAVEPOINT verb")
+            try:
+                write.result = write.verb(transaction)
+            except Exception as error:  # it is the caller's, and is handed to it
+                write.error = error
+                self._connection.execute("ROLLBACK TO verb")
+            self._connection.execute("RELEASE verb")
+        self._connection.execute("COMMIT")
+
+
+def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
+    """A connection in the pragmas this store relies on; a statement outside BEGIN commits by itself."""
+    address = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rw'}"
+    connection = sqlite3.connect(address, uri=True, timeout=15, isolation_level=None, check_same_thread=False)
+    for pragma in ("foreign_keys=ON", "journal_mode=WAL", "synchronous=FULL"):
+        if not (read_only and pragma.startswith("journal")):
+            connection.execute(f"PRAGMA {pragma}")
+    return connection
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Applies the pending steps. BEGIN IMMEDIATE first: two processes applying at once would race."""
+    steps = Migrations("ringback")
+    for name, statements in STEPS.items():
+        steps(name=name)(_step(statements))
+    database = sqlite_utils.Database(connection, execute_plugins=False)
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        steps.apply(database)
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def _step(statements: Sequence[str]) -> Callable[[sqlite_utils.Database], None]:
+    def step(database: sqlite_utils.Database) -> None:
+        for statement in statements:
+            database.execute(render(statement, "sqlite"))
+
+    return step
+
+
+def _create(path: Path) -> None:
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+
+
+def _lock(path: Path) -> int:
+    handle = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        raise AlreadyServed(
+            f"Another Ringback server already works on {path}. Stop it, or give this one another RINGBACK_DATABASE."
+        ) from None
+    return handle
+
+
+def _release(group: Sequence[_Write]) -> None:
+    """Hands the answers over, one wake-up per event loop; a loop that has gone needs none."""
+    loops: dict[asyncio.AbstractEventLoop, list[_Write]] = {}
+    for write in group:
+        loops.setdefault(write.future.get_loop(), []).append(write)
+    for loop, writes in loops.items():
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(_hand_over, writes)
+
+
+def _hand_over(writes: Sequence[_Write]) -> None:
+    for write in writes:
+        write.release()
+
+
+_: type[Transaction] = SqliteTransaction

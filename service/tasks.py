@@ -1,0 +1,249 @@
+"""The nouns of the house and the tables of their states. Pure values: no input or output, no clock.
+
+A Task is one video asked for by one client. A Placement is one send of it to one upstream account. A Subscription is
+one URL that wants to know the end. A Delivery is one message to one subscription, an Attempt one POST of it.
+Times are integer milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from adapters.messages import Category, Failure, Fields, Report, State
+
+
+class TaskState(StrEnum):
+    ACCEPTED = "ACCEPTED"  # on disk, nothing sent or provably nothing accepted
+    SUBMITTING = "SUBMITTING"  # the create is on its way
+    IN_DOUBT = "IN_DOUBT"  # the create may have been accepted: never sent again
+    QUEUED = "QUEUED"  # accepted by the upstream
+    RUNNING = "RUNNING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    CANCELED = "CANCELED"
+    EXPIRED = "EXPIRED"  # the upstream can no longer know it
+
+
+ENDED = frozenset({TaskState.SUCCEEDED, TaskState.FAILED, TaskState.CANCELED, TaskState.EXPIRED})
+
+_LOOKED = frozenset({TaskState.RUNNING, *ENDED})
+NEXT: Mapping[TaskState, frozenset[TaskState]] = {
+    TaskState.ACCEPTED: frozenset({TaskState.SUBMITTING, TaskState.CANCELED, TaskState.FAILED}),
+    TaskState.SUBMITTING: frozenset({TaskState.QUEUED, TaskState.FAILED, TaskState.ACCEPTED, TaskState.IN_DOUBT}),
+    TaskState.IN_DOUBT: frozenset({TaskState.QUEUED, *_LOOKED}),
+    TaskState.QUEUED: _LOOKED,
+    TaskState.RUNNING: ENDED,
+    TaskState.SUCCEEDED: frozenset(),
+    TaskState.FAILED: frozenset(),
+    TaskState.CANCELED: frozenset(),
+    TaskState.EXPIRED: frozenset(),
+}
+"""Which state may follow which. States only move forward; an ended task never changes."""
+
+REPORTED: Mapping[State, TaskState] = {
+    State.QUEUED: TaskState.QUEUED,
+    State.RUNNING: TaskState.RUNNING,
+    State.SUCCEEDED: TaskState.SUCCEEDED,
+    State.FAILED: TaskState.FAILED,
+    State.CANCELED: TaskState.CANCELED,
+}
+"""What an upstream's report makes of a task. UNKNOWN is not here: it says nothing about the video."""
+
+TOLD: Mapping[TaskState, State] = {
+    TaskState.ACCEPTED: State.QUEUED,
+    TaskState.SUBMITTING: State.QUEUED,
+    TaskState.IN_DOUBT: State.QUEUED,
+    TaskState.QUEUED: State.QUEUED,
+    TaskState.RUNNING: State.RUNNING,
+    TaskState.SUCCEEDED: State.SUCCEEDED,
+    TaskState.FAILED: State.FAILED,
+    TaskState.CANCELED: State.CANCELED,
+    TaskState.EXPIRED: State.FAILED,
+}
+"""How a client of any shape is told of a state; our own troubles read as waiting."""
+
+
+class Verdict(StrEnum):
+    """What is known of one send."""
+
+    SENDING = "sending"
+    ACCEPTED = "accepted"
+    NOT_ACCEPTED = "not_accepted"  # provably nothing accepted; the task may be sent again
+    REFUSED = "refused"  # a definite no, told to the client
+    IN_DOUBT = "in_doubt"
+    UNPROVEN = "unproven"  # in doubt until the time for proof ran out
+    ENDED = "ended"
+
+
+class DeliveryState(StrEnum):
+    PENDING = "PENDING"
+    DELIVERED = "DELIVERED"
+    EXHAUSTED = "EXHAUSTED"  # every attempt of the schedule failed
+    ABANDONED = "ABANDONED"  # the receiver answered 410 Gone
+
+
+class Format(StrEnum):
+    """What a subscriber is sent: the client's own shape, or Ringback's event."""
+
+    OWN = "own"
+    EVENT = "event"
+
+
+OUTCOME_UNKNOWN = Failure(
+    Category.OURS,
+    "outcome_unknown",
+    "The provider's answer to the submission was lost and nothing proved that it was accepted. The video may have been "
+    "made and billed; look at the provider's console before you submit it again.",
+)
+NO_RESULT = Failure(
+    Category.OURS, "no_result", "The provider reported success without a video, twice. Ask it for the video by its id."
+)
+TASK_EXPIRED = Failure(
+    Category.OURS, "task_expired", "The provider stopped knowing the task before it said how the task ended."
+)
+NOT_ACCEPTED = Failure(
+    Category.OURS, "not_accepted", "The provider took no new tasks for a whole day; nothing was sent or billed."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One video asked for. `body` is the client's own request body, `headers` those of its headers that matter when
+    the task is written for an upstream. `outcome` is the latest report that moved the task, its ids already ours.
+    `version` counts writes: every change of a row compares it and adds one."""
+
+    id: str
+    client: str
+    shape: str
+    path: str
+    model: str
+    provider: str
+    state: TaskState
+    body: Fields
+    request_id: str
+    trace_id: str
+    created_at: int
+    updated_at: int
+    service: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    metadata: Fields | None = None
+    placement: str | None = None
+    finished_at: int | None = None
+    due_at: int | None = None
+    outcome: Report | None = None
+    detector: str | None = None
+    version: int = 0
+
+    @property
+    def ended(self) -> bool:
+        return self.state in ENDED
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """One send. `due_at` is the next look; `doubt_at` is when a send without an answer becomes doubtful and when a
+    doubtful one is given up. `empty` counts successes without a video."""
+
+    id: str
+    task: str
+    provider: str
+    verdict: Verdict
+    sent_at: int
+    upstream_id: str | None = None
+    due_at: int | None = None
+    doubt_at: int | None = None
+    heard_at: int | None = None
+    looks: int = 0
+    misses: int = 0
+    empty: int = 0
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    id: str
+    task: str
+    url: str
+    format: Format
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One message. Its `id` is the `webhook-id` and `body` its exact bytes, both fixed for every attempt and replay."""
+
+    id: str
+    task: str
+    subscription: str
+    client: str
+    url: str
+    type: str
+    state: DeliveryState
+    body: bytes
+    created_at: int
+    attempts: int = 0
+    tries: int = 0
+    due_at: int | None = None
+    delivered_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One POST of a delivery and what came of it; `verdict` is "delivered" or the kind of failure."""
+
+    delivery: str
+    number: int
+    started_at: int
+    elapsed_ms: int
+    verdict: str
+    reason: str
+    status: int | None = None
+    reply: str | None = None
+    next_at: int | None = None
+
+
+def advance(task: Task, report: Report, now: int, detector: str) -> Task | None:
+    """The task after a report, or None when the report is nothing new (a duplicate, out of order, or late).
+
+    `report` is the upstream's; the new task keeps it with the ids that belong to us."""
+    state = REPORTED.get(report.state)
+    if state is None or state not in NEXT[task.state]:
+        return None
+    return end(task, state, report, now, detector) if state in ENDED else _moved(task, state, report, now, detector)
+
+
+def end(task: Task, state: TaskState, report: Report, now: int, detector: str) -> Task:
+    """The task ended in `state`; the transition must be in `NEXT`."""
+    return replace(_moved(task, state, report, now, detector), finished_at=now, due_at=None)
+
+
+def fail(task: Task, failure: Failure, now: int, detector: str, state: TaskState = TaskState.FAILED) -> Task:
+    """The task ended without an upstream's report."""
+    return end(task, state, Report(task_id=task.id, state=State.FAILED, failure=failure), now, detector)
+
+
+def describe(task: Task) -> Report:
+    """What a client is told of a task, in no shape yet. Everything that names the task is fixed at its creation."""
+    outcome = task.outcome or Report(task_id=task.id, state=State.QUEUED)
+    return replace(
+        outcome,
+        task_id=task.id,
+        state=TOLD[task.state],
+        created_at=task.created_at,
+        finished_at=task.finished_at,
+        model=task.model,
+        service=task.service,
+        request_id=task.request_id,
+        trace_id=task.trace_id,
+        callback_url=None,
+        request=task.body,
+    )
+
+
+def _moved(task: Task, state: TaskState, report: Report, now: int, detector: str) -> Task:
+    if state not in NEXT[task.state]:
+        raise ValueError(f"a task cannot go from {task.state} to {state}")
+    outcome = replace(report, task_id=task.id, request=None, callback_url=None, raw=None)
+    return replace(task, state=state, outcome=outcome, updated_at=now, detector=detector)
