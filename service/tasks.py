@@ -144,7 +144,8 @@ class Task:
 @dataclass(frozen=True, slots=True)
 class Placement:
     """One send. `due_at` is the next look; `doubt_at` is when a send without an answer becomes doubtful and when a
-    doubtful one is given up. `empty` counts successes without a video."""
+    doubtful one is given up. `claimed_at` is set while a worker looks; `misses` counts looks in a row that heard nothing,
+    `empty` successes without a video."""
 
     id: str
     task: str
@@ -154,6 +155,7 @@ class Placement:
     upstream_id: str | None = None
     due_at: int | None = None
     doubt_at: int | None = None
+    claimed_at: int | None = None
     heard_at: int | None = None
     looks: int = 0
     misses: int = 0
@@ -172,7 +174,8 @@ class Subscription:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One message. Its `id` is the `webhook-id` and `body` its exact bytes, both fixed for every attempt and replay."""
+    """One message. Its `id` is the `webhook-id` and `body` its exact bytes, both fixed for every attempt and replay.
+    `attempts` counts all POSTs, `tries` those since the schedule last began; `claimed_at` is set during one."""
 
     id: str
     task: str
@@ -186,6 +189,7 @@ class Delivery:
     attempts: int = 0
     tries: int = 0
     due_at: int | None = None
+    claimed_at: int | None = None
     delivered_at: int | None = None
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from adapters.messages import Category, Failure, Report, State, Usage
 from service.store.engine import Row
 from service.tasks import Attempt, Delivery, DeliveryState, Format, Placement, Subscription, Task, TaskState, Verdict
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 
 def dump(value: Any) -> str | None:
@@ -69,14 +72,14 @@ def read_attempt(row: Row) -> Attempt:
     return Attempt(**row)
 
 
-def values(noun: Placement | Subscription | Delivery | Attempt) -> dict[str, Any]:
+def values(noun: DataclassInstance) -> dict[str, Any]:
+    """The column values of a flat noun."""
     return {field.name: getattr(noun, field.name) for field in fields(noun)}
 
 
 def report_values(report: Report) -> dict[str, Any]:
     """A report as JSON, without what is empty and without the raw reply."""
-    kept = {name: value for name, value in asdict(report).items() if value not in (None, "", {}) and name != "raw"}
-    return kept
+    return {name: value for name, value in asdict(report).items() if value not in (None, "", {}) and name != "raw"}
 
 
 def read_report(values: Mapping[str, Any]) -> Report:

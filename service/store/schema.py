@@ -33,7 +33,8 @@ FIRST = (
     f"""CREATE TABLE placements (
         id {{text}} PRIMARY KEY, task {{text}} NOT NULL REFERENCES tasks (id), provider {{text}} NOT NULL,
         verdict {{text}} NOT NULL {_one_of("verdict", Verdict)},
-        sent_at {{int}} NOT NULL, upstream_id {{text}}, due_at {{int}}, doubt_at {{int}}, heard_at {{int}},
+        sent_at {{int}} NOT NULL, upstream_id {{text}}, due_at {{int}}, doubt_at {{int}},
+        claimed_at {{int}}, heard_at {{int}},
         looks {{int}} NOT NULL, misses {{int}} NOT NULL, empty {{int}} NOT NULL, reason {{text}}){{strict}}""",
     "CREATE INDEX placements_by_task ON placements (task)",
     "CREATE UNIQUE INDEX placements_by_upstream ON placements (provider, upstream_id)",
@@ -52,7 +53,7 @@ FIRST = (
         url {{text}} NOT NULL, type {{text}} NOT NULL,
         state {{text}} NOT NULL {_one_of("state", DeliveryState)},
         body {{bytes}} NOT NULL, created_at {{int}} NOT NULL, attempts {{int}} NOT NULL, tries {{int}} NOT NULL,
-        due_at {{int}}, delivered_at {{int}}, UNIQUE (subscription, type)){{strict}}""",
+        due_at {{int}}, claimed_at {{int}}, delivered_at {{int}}, UNIQUE (subscription, type)){{strict}}""",
     "CREATE INDEX deliveries_by_task ON deliveries (task)",
     "CREATE INDEX deliveries_by_client ON deliveries (client, created_at, id)",
     "CREATE INDEX deliveries_due ON deliveries (due_at) WHERE due_at IS NOT NULL",

@@ -6,7 +6,7 @@ race, exactly one ends the task, and only it opens the deliveries.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from service.store import rows
@@ -44,7 +44,7 @@ class TaskVerbs:
         def verb(tx: Transaction) -> Task | None:
             tx.run(
                 "UPDATE placements SET verdict = 'accepted', upstream_id = :upstream_id, doubt_at = NULL,"
-                " heard_at = :now, due_at = CASE WHEN due_at IS NULL THEN :look_at ELSE :now END"
+                " claimed_at = NULL, heard_at = :now, due_at = CASE WHEN due_at IS NULL THEN :look_at ELSE :now END"
                 " WHERE id = :id AND verdict IN ('sending', 'in_doubt')",
                 id=placement, upstream_id=upstream_id, now=now, look_at=look_at,
             )  # fmt: skip
@@ -109,79 +109,10 @@ class TaskVerbs:
 
         return await self._engine.write(verb)
 
-    async def claim_doubts(self, now: int, lease: int, limit: int) -> list[Placement]:
-        """Takes sends whose answer is overdue: `sending` ones (we died, or the answer never came) and `in_doubt` ones
-        whose time for proof ran out."""
-        return await self._claim("doubt_at", "verdict IN ('sending', 'in_doubt')", now, lease, limit, {})
-
-    async def claim_looks(self, provider: str, now: int, lease: int, limit: int) -> list[Placement]:
-        """Takes the placements of one provider that are due for a look."""
-        where = "provider = :provider AND verdict IN ('accepted', 'in_doubt')"
-        return await self._claim("due_at", where, now, lease, limit, {"provider": provider})
-
-    async def looked(self, placement: str, due_at: int, now: int, *, heard: bool, empty: bool = False) -> None:
-        """A look that changed nothing. `heard`: the upstream said something about the task."""
-
-        def verb(tx: Transaction) -> None:
-            tx.run(
-                "UPDATE placements SET due_at = :due_at, looks = looks + 1, empty = empty + :empty,"
-                " misses = CASE WHEN :heard = 1 THEN 0 ELSE misses + 1 END,"
-                " heard_at = CASE WHEN :heard = 1 THEN :now ELSE heard_at END"
-                " WHERE id = :id AND verdict IN ('accepted', 'in_doubt')",
-                id=placement, due_at=due_at, now=now, heard=int(heard), empty=int(empty),
-            )  # fmt: skip
-
-        await self._engine.write(verb)
-
-    async def void_leases(self, now: int) -> None:
-        """At the start of an only server: what a dead one had claimed is due again, its open sends are doubtful."""
-
-        def verb(tx: Transaction) -> None:
-            tx.run("UPDATE placements SET doubt_at = :now WHERE verdict = 'sending'", now=now)
-            tx.run(
-                "UPDATE placements SET due_at = :now WHERE verdict = 'accepted' AND due_at > :now AND looks = 0"
-                " AND heard_at IS NULL", now=now,
-            )  # fmt: skip
-            tx.run("UPDATE deliveries SET due_at = :now WHERE due_at > :now AND attempts = 0", now=now)
-
-        await self._engine.write(verb)
-
-    async def next_due(self, column: str, provider: str = "") -> int | None:
-        """When the next row of a queue is due: "send", "look" (of one provider), "doubt" or "delivery"."""
-        sql = _NEXT_DUE[column]
-
-        def verb(tx: Transaction) -> int | None:
-            row = tx.one(sql, **({"provider": provider} if ":provider" in sql else {}))
-            return None if row is None else row["due"]
-
-        return await self._engine.read(verb)
-
-    async def _claim(
-        self, column: str, where: str, now: int, lease: int, limit: int, values: Mapping[str, str]
-    ) -> list[Placement]:
-        def verb(tx: Transaction) -> list[Placement]:
-            claimed = tx.all(
-                f"UPDATE placements SET {column} = :lease WHERE id IN (SELECT id FROM placements"
-                f" WHERE {where} AND {column} <= :now ORDER BY {column} LIMIT :limit{tx.skip_locked})"
-                f" RETURNING {rows.columns(Placement)}",
-                now=now, lease=lease, limit=limit, **values,
-            )  # fmt: skip
-            return [rows.read_placement(row) for row in claimed]
-
-        return await self._engine.write(verb)
-
 
 _RECORDED = (
     "id", "was", "state", "updated_at", "finished_at", "due_at", "outcome", "detector", "version",
 )  # fmt: skip
-
-_NEXT_DUE: Mapping[str, str] = {
-    "send": "SELECT min(due_at) AS due FROM tasks WHERE due_at IS NOT NULL AND state = 'ACCEPTED'",
-    "look": "SELECT min(due_at) AS due FROM placements WHERE due_at IS NOT NULL AND provider = :provider"
-    " AND verdict IN ('accepted', 'in_doubt')",
-    "doubt": "SELECT min(doubt_at) AS due FROM placements WHERE doubt_at IS NOT NULL",
-    "delivery": "SELECT min(due_at) AS due FROM deliveries WHERE due_at IS NOT NULL",
-}
 
 
 def _insert_task(tx: Transaction, task: Task) -> None:
@@ -203,7 +134,7 @@ def _place(tx: Transaction, task: Task, placement: str, now: int, doubt_at: int)
 
 def _close_placement(tx: Transaction, placement: str, verdict: Verdict, reason: str | None) -> None:
     tx.run(
-        "UPDATE placements SET verdict = :verdict, due_at = NULL, doubt_at = NULL,"
+        "UPDATE placements SET verdict = :verdict, due_at = NULL, doubt_at = NULL, claimed_at = NULL,"
         " reason = CASE WHEN :reason = '' THEN reason ELSE :reason END WHERE id = :id",
         id=placement, verdict=verdict, reason=reason or "",
     )  # fmt: skip

@@ -1,0 +1,35 @@
+"""The store: verbs of the domain over an engine. SQLite by default; the verbs and their SQL know no engine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from service.store.deliveries import DeliveryVerbs
+from service.store.engine import AlreadyServed, Engine
+from service.store.keys import Key, KeyVerbs
+from service.store.lookups import Lookups
+from service.store.placements import PlacementVerbs
+from service.store.queues import Queue, QueueVerbs
+from service.store.sqlite import SqliteEngine
+from service.store.tasks import TaskVerbs
+
+__all__ = ["AlreadyServed", "Key", "Queue", "Store"]
+
+
+class Store:
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.tasks = TaskVerbs(engine)
+        self.placements = PlacementVerbs(engine)
+        self.queues = QueueVerbs(engine)
+        self.lookups = Lookups(engine)
+        self.deliveries = DeliveryVerbs(engine)
+        self.keys = KeyVerbs(engine)
+
+    @classmethod
+    def open(cls, path: Path, *, serve: bool = True) -> Store:
+        """Opens (and makes) the SQLite file. With `serve`, raises `AlreadyServed` if another server holds it."""
+        return cls(SqliteEngine(path, serve=serve))
+
+    async def close(self) -> None:
+        await self._engine.close()

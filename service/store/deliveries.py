@@ -1,0 +1,94 @@
+"""The verbs of a delivery's life, and of replay."""
+
+from __future__ import annotations
+
+from service.store import rows
+from service.store.engine import Engine, Transaction
+from service.tasks import Attempt, Delivery, DeliveryState
+
+
+class DeliveryVerbs:
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def claim(self, now: int, lease: int, limit: int) -> list[Delivery]:
+        """Takes deliveries that are due; they are due again at `lease` if nothing is recorded by then."""
+
+        def verb(tx: Transaction) -> list[Delivery]:
+            claimed = tx.all(
+                f"UPDATE deliveries SET due_at = :lease, claimed_at = :now WHERE id IN (SELECT id FROM deliveries"
+                f" WHERE due_at <= :now ORDER BY due_at LIMIT :limit{tx.skip_locked}) RETURNING"
+                f" {rows.columns(Delivery)}",
+                now=now, lease=lease, limit=limit,
+            )  # fmt: skip
+            return [rows.read_delivery(row) for row in claimed]
+
+        return await self._engine.write(verb)
+
+    async def attempted(self, attempt: Attempt, state: DeliveryState, delivered_at: int | None) -> None:
+        """Records one attempt and what it made of its delivery; `attempt.next_at` is when the next one is due."""
+
+        def verb(tx: Transaction) -> None:
+            tx.run(
+                f"INSERT INTO attempts ({rows.columns(Attempt)}) VALUES ({rows.placeholders(Attempt)})",
+                **rows.values(attempt),
+            )
+            tx.run(
+                "UPDATE deliveries SET state = :state, due_at = :next_at, claimed_at = NULL, attempts = :number,"
+                " tries = tries + 1, delivered_at = :delivered_at WHERE id = :id",
+                id=attempt.delivery, state=state, next_at=attempt.next_at, number=attempt.number,
+                delivered_at=delivered_at,
+            )  # fmt: skip
+
+        await self._engine.write(verb)
+
+    async def replay(self, delivery: str, client: str | None, now: int) -> Delivery | None:
+        """Sends a delivery again from the start of its schedule, with the same id and body. None: no such delivery of
+        this client (None: of any)."""
+
+        def verb(tx: Transaction) -> Delivery | None:
+            row = tx.one(
+                "UPDATE deliveries SET state = 'PENDING', due_at = :now, claimed_at = NULL, tries = 0"
+                f" WHERE id = :id AND {_OF_CLIENT} RETURNING {rows.columns(Delivery)}",
+                id=delivery, client=client or "", now=now,
+            )  # fmt: skip
+            return None if row is None else rows.read_delivery(row)
+
+        return await self._engine.write(verb)
+
+    async def get(self, delivery: str, client: str | None) -> Delivery | None:
+        def verb(tx: Transaction) -> Delivery | None:
+            row = tx.one(
+                f"SELECT {rows.columns(Delivery)} FROM deliveries WHERE id = :id AND {_OF_CLIENT}",
+                id=delivery, client=client or "",
+            )  # fmt: skip
+            return None if row is None else rows.read_delivery(row)
+
+        return await self._engine.read(verb)
+
+    async def recent(self, client: str | None, task: str, state: str, before: int, limit: int) -> list[Delivery]:
+        """Newest first, created before `before`; empty `task` and `state` mean any."""
+
+        def verb(tx: Transaction) -> list[Delivery]:
+            found = tx.all(
+                f"SELECT {rows.columns(Delivery)} FROM deliveries WHERE {_OF_CLIENT} AND created_at < :before"
+                " AND (:task = '' OR task = :task) AND (:state = '' OR state = :state)"
+                " ORDER BY created_at DESC, id DESC LIMIT :limit",
+                client=client or "", task=task, state=state, before=before, limit=limit,
+            )  # fmt: skip
+            return [rows.read_delivery(row) for row in found]
+
+        return await self._engine.read(verb)
+
+    async def attempts(self, delivery: str) -> list[Attempt]:
+        def verb(tx: Transaction) -> list[Attempt]:
+            found = tx.all(
+                f"SELECT {rows.columns(Attempt)} FROM attempts WHERE delivery = :delivery ORDER BY number",
+                delivery=delivery,
+            )
+            return [rows.read_attempt(row) for row in found]
+
+        return await self._engine.read(verb)
+
+
+_OF_CLIENT = "(:client = '' OR client = :client)"

@@ -1,0 +1,84 @@
+"""Client keys, and the operator's events. A key is stored hashed, its webhook secret sealed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from service.store import rows
+from service.store.engine import Engine, Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A client key at rest: `hash` of the key itself, `secret` sealed by the vault."""
+
+    id: str
+    name: str
+    hash: str
+    secret: bytes
+    created_at: int
+    callback_url: str | None = None
+    revoked_at: int | None = None
+
+
+class KeyVerbs:
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def create(self, key: Key) -> bool:
+        """False if that very key is there already."""
+
+        def verb(tx: Transaction) -> bool:
+            sql = f"INSERT INTO keys ({rows.columns(Key)}) VALUES ({rows.placeholders(Key)}) ON CONFLICT DO NOTHING"
+            return tx.run(sql, **rows.values(key)) == 1
+
+        return await self._engine.write(verb)
+
+    async def find(self, hashed: str) -> Key | None:
+        """A key by its hash, revoked ones left out."""
+        return await self._one("hash = :value AND revoked_at IS NULL", hashed)
+
+    async def get(self, key: str) -> Key | None:
+        return await self._one("id = :value", key)
+
+    async def list(self) -> list[Key]:
+        def verb(tx: Transaction) -> list[Key]:
+            found = tx.all(f"SELECT {rows.columns(Key)} FROM keys ORDER BY created_at, id")
+            return [Key(**row) for row in found]
+
+        return await self._engine.read(verb)
+
+    async def revoke(self, key: str, now: int) -> bool:
+        """False if there is no such key or it was revoked before."""
+
+        def verb(tx: Transaction) -> bool:
+            sql = "UPDATE keys SET revoked_at = :now WHERE id = :id AND revoked_at IS NULL"
+            return tx.run(sql, id=key, now=now) == 1
+
+        return await self._engine.write(verb)
+
+    async def any(self) -> bool:
+        """Whether any key was ever made: then the server is not in open mode, even if all are revoked."""
+
+        def verb(tx: Transaction) -> bool:
+            return tx.one("SELECT id FROM keys LIMIT 1") is not None
+
+        return await self._engine.read(verb)
+
+    async def note(self, event: str, at: int, kind: str, fields: dict[str, str]) -> None:
+        """Keeps an operator event."""
+
+        def verb(tx: Transaction) -> None:
+            tx.run(
+                "INSERT INTO operator_events (id, at, kind, fields) VALUES (:id, :at, :kind, :fields)",
+                id=event, at=at, kind=kind, fields=rows.dump(fields),
+            )  # fmt: skip
+
+        await self._engine.write(verb)
+
+    async def _one(self, where: str, value: str) -> Key | None:
+        def verb(tx: Transaction) -> Key | None:
+            row = tx.one(f"SELECT {rows.columns(Key)} FROM keys WHERE {where}", value=value)
+            return None if row is None else Key(**row)
+
+        return await self._engine.read(verb)

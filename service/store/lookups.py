@@ -1,0 +1,72 @@
+"""Reading tasks back. Nothing here writes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from service.store import rows
+from service.store.engine import Engine, Transaction
+from service.tasks import Placement, Subscription, Task
+
+
+class Lookups:
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def task(self, task: str, client: str | None = None) -> Task | None:
+        """A task of one client (None: of any)."""
+        found = await self.tasks_by_id([task], client)
+        return found[0] if found else None
+
+    async def tasks_by_id(self, tasks: Sequence[str], client: str | None) -> list[Task]:
+        def verb(tx: Transaction) -> list[Task]:
+            found = (
+                tx.one(
+                    f"SELECT {rows.columns(Task)} FROM tasks WHERE id = :id AND (:client = '' OR client = :client)",
+                    id=task, client=client or "",
+                )
+                for task in tasks
+            )  # fmt: skip
+            return [rows.read_task(row) for row in found if row is not None]
+
+        return await self._engine.read(verb)
+
+    async def tasks(self, client: str | None, state: str, before: int, limit: int) -> list[Task]:
+        """Newest first, created before `before`; an empty `state` means any."""
+
+        def verb(tx: Transaction) -> list[Task]:
+            found = tx.all(
+                f"SELECT {rows.columns(Task)} FROM tasks WHERE (:client = '' OR client = :client)"
+                " AND (:state = '' OR state = :state) AND created_at < :before"
+                " ORDER BY created_at DESC, id DESC LIMIT :limit",
+                client=client or "", state=state, before=before, limit=limit,
+            )  # fmt: skip
+            return [rows.read_task(row) for row in found]
+
+        return await self._engine.read(verb)
+
+    async def placements(self, task: str) -> list[Placement]:
+        def verb(tx: Transaction) -> list[Placement]:
+            found = tx.all(
+                f"SELECT {rows.columns(Placement)} FROM placements WHERE task = :task ORDER BY sent_at, id", task=task
+            )
+            return [rows.read_placement(row) for row in found]
+
+        return await self._engine.read(verb)
+
+    async def placement(self, placement: str) -> Placement | None:
+        def verb(tx: Transaction) -> Placement | None:
+            row = tx.one(f"SELECT {rows.columns(Placement)} FROM placements WHERE id = :id", id=placement)
+            return None if row is None else rows.read_placement(row)
+
+        return await self._engine.read(verb)
+
+    async def subscriptions(self, task: str) -> list[Subscription]:
+        def verb(tx: Transaction) -> list[Subscription]:
+            found = tx.all(
+                f"SELECT {rows.columns(Subscription)} FROM subscriptions WHERE task = :task ORDER BY created_at, id",
+                task=task,
+            )
+            return [rows.read_subscription(row) for row in found]
+
+        return await self._engine.read(verb)

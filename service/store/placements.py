@@ -1,0 +1,96 @@
+"""The verbs of a send that has left the house: looks, callbacks, doubts. Each is one transaction."""
+
+from __future__ import annotations
+
+from service.store import rows
+from service.store.engine import Engine, Transaction
+from service.tasks import Placement
+
+CALLBACKS_KEPT = 16
+"""Distinct bodies kept of one placement's callbacks: a leaked token cannot fill the disk."""
+
+
+class PlacementVerbs:
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def claim_doubts(self, now: int, lease: int, limit: int) -> list[Placement]:
+        """Takes sends whose answer is overdue: `sending` ones (we died, or the answer never came) and `in_doubt` ones
+        whose time for proof ran out."""
+        return await self._claim(
+            "doubt_at = :lease", "doubt_at", "verdict IN ('sending', 'in_doubt')", now, lease, limit, {}
+        )
+
+    async def claim_looks(self, provider: str, now: int, lease: int, limit: int) -> list[Placement]:
+        """Takes the placements of one provider that are due for a look."""
+        where = "provider = :provider AND verdict IN ('accepted', 'in_doubt')"
+        return await self._claim(
+            "due_at = :lease, claimed_at = :now", "due_at", where, now, lease, limit, {"provider": provider}
+        )
+
+    async def looked(self, placement: Placement, due_at: int, now: int, *, heard: bool, empty: bool = False) -> None:
+        """A look that changed nothing. `heard`: the upstream said something about the task. A callback that came during
+        the look has made the next one due already; it stays so."""
+
+        def verb(tx: Transaction) -> None:
+            tx.run(
+                "UPDATE placements SET looks = looks + 1, empty = empty + :empty, claimed_at = NULL,"
+                " due_at = CASE WHEN due_at = :lease THEN :due_at ELSE due_at END,"
+                " misses = CASE WHEN :heard = 1 THEN 0 ELSE misses + 1 END,"
+                " heard_at = CASE WHEN :heard = 1 THEN :now ELSE heard_at END"
+                " WHERE id = :id AND verdict IN ('accepted', 'in_doubt')",
+                id=placement.id, lease=placement.due_at, due_at=due_at, now=now, heard=int(heard), empty=int(empty),
+            )  # fmt: skip
+
+        await self._engine.write(verb)
+
+    async def keep_callback(
+        self, placement: str, digest: str, body: bytes, upstream_id: str | None, now: int
+    ) -> Placement | None:
+        """Keeps the raw body of an upstream's callback and makes a look due now. At most `CALLBACKS_KEPT` distinct
+        bodies a placement, none after its end. None: nothing was done (unknown placement, ended, or a duplicate)."""
+
+        def verb(tx: Transaction) -> Placement | None:
+            kept = tx.run(
+                "INSERT INTO callbacks (placement, digest, body, upstream_id, received_at)"
+                " SELECT id, :digest, :body, :upstream_id, :now FROM placements WHERE id = :id"
+                " AND verdict IN ('sending', 'accepted', 'in_doubt')"
+                " AND (SELECT count(*) FROM callbacks WHERE placement = :id) < :most"
+                " ON CONFLICT (placement, digest) DO NOTHING",
+                id=placement, digest=digest, body=body, upstream_id=upstream_id, now=now, most=CALLBACKS_KEPT,
+            )  # fmt: skip
+            if not kept:
+                return None
+            row = tx.one(
+                f"UPDATE placements SET due_at = :now WHERE id = :id RETURNING {rows.columns(Placement)}",
+                id=placement, now=now,
+            )  # fmt: skip
+            return None if row is None else rows.read_placement(row)
+
+        return await self._engine.write(verb)
+
+    async def hinted_ids(self, placement: str) -> list[str]:
+        """The upstream ids that callbacks of a placement named, latest first, without ids that another task owns."""
+
+        def verb(tx: Transaction) -> list[str]:
+            found = tx.all(
+                "SELECT upstream_id, max(received_at) AS at FROM callbacks WHERE placement = :id"
+                " AND upstream_id IS NOT NULL AND upstream_id NOT IN (SELECT upstream_id FROM placements"
+                " WHERE upstream_id IS NOT NULL AND provider = (SELECT provider FROM placements WHERE id = :id))"
+                " GROUP BY upstream_id ORDER BY at DESC",
+                id=placement,
+            )  # fmt: skip
+            return [row["upstream_id"] for row in found]
+
+        return await self._engine.read(verb)
+
+    async def _claim(self, change: str, where: str, order: str, **values: int | str) -> list[Placement]:
+        def verb(tx: Transaction) -> list[Placement]:
+            claimed = tx.all(
+                f"UPDATE placements SET {change} WHERE id IN (SELECT id FROM placements WHERE {where}"
+                f" ORDER BY {order} LIMIT :limit{tx.skip_locked}) RETURNING {rows.columns(Placement)}",
+                **values,
+            )
+            return [rows.read_placement(row) for row in claimed]
+
+        return await self._engine.write(verb)

@@ -1,0 +1,49 @@
+"""The four queues as a whole: when their next row is due, and what a dead server had claimed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from service.store.engine import Engine, Transaction
+
+
+class Queue(StrEnum):
+    SENDS = "sends"
+    LOOKS = "looks"
+    DOUBTS = "doubts"
+    DELIVERIES = "deliveries"
+
+
+_NEXT_DUE: Mapping[Queue, str] = {
+    Queue.SENDS: "SELECT min(due_at) AS due FROM tasks WHERE due_at IS NOT NULL AND state = 'ACCEPTED'",
+    Queue.LOOKS: "SELECT min(due_at) AS due FROM placements WHERE due_at IS NOT NULL AND provider = :provider"
+    " AND verdict IN ('accepted', 'in_doubt')",
+    Queue.DOUBTS: "SELECT min(doubt_at) AS due FROM placements WHERE doubt_at IS NOT NULL",
+    Queue.DELIVERIES: "SELECT min(due_at) AS due FROM deliveries WHERE due_at IS NOT NULL",
+}
+
+
+class QueueVerbs:
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def next_due(self, queue: Queue, provider: str = "") -> int | None:
+        """When the next row of a queue is due (looks: of one provider). None: it is empty."""
+        sql = _NEXT_DUE[queue]
+
+        def verb(tx: Transaction) -> int | None:
+            row = tx.one(sql, **({"provider": provider} if ":provider" in sql else {}))
+            return None if row is None else row["due"]
+
+        return await self._engine.read(verb)
+
+    async def void_leases(self, now: int) -> None:
+        """At the start of an only server: what a dead one had claimed is due again, its open sends are doubtful."""
+
+        def verb(tx: Transaction) -> None:
+            tx.run("UPDATE placements SET doubt_at = :now WHERE verdict = 'sending'", now=now)
+            for table in ("placements", "deliveries"):
+                tx.run(f"UPDATE {table} SET due_at = :now, claimed_at = NULL WHERE claimed_at IS NOT NULL", now=now)
+
+        await self._engine.write(verb)
