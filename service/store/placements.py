@@ -17,16 +17,14 @@ class PlacementVerbs:
     async def claim_doubts(self, now: int, lease: int, limit: int) -> list[Placement]:
         """Takes sends whose answer is overdue: `sending` ones (we died, or the answer never came) and `in_doubt` ones
         whose time for proof ran out."""
-        return await self._claim(
-            "doubt_at = :lease", "doubt_at", "verdict IN ('sending', 'in_doubt')", now, lease, limit, {}
-        )
+        where = "doubt_at <= :now AND verdict IN ('sending', 'in_doubt')"
+        return await self._claim("doubt_at = :lease", where, "doubt_at", now=now, lease=lease, limit=limit)
 
     async def claim_looks(self, provider: str, now: int, lease: int, limit: int) -> list[Placement]:
         """Takes the placements of one provider that are due for a look."""
-        where = "provider = :provider AND verdict IN ('accepted', 'in_doubt')"
-        return await self._claim(
-            "due_at = :lease, claimed_at = :now", "due_at", where, now, lease, limit, {"provider": provider}
-        )
+        change = "due_at = :lease, claimed_at = :now"
+        where = "provider = :provider AND due_at <= :now AND verdict IN ('accepted', 'in_doubt')"
+        return await self._claim(change, where, "due_at", provider=provider, now=now, lease=lease, limit=limit)
 
     async def looked(self, placement: Placement, due_at: int, now: int, *, heard: bool, empty: bool = False) -> None:
         """A look that changed nothing. `heard`: the upstream said something about the task. A callback that came during
