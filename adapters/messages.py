@@ -6,6 +6,7 @@ All of them are frozen: a change is a new value (`dataclasses.replace`). Times a
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -66,7 +67,7 @@ class Media:
     url: str
     voice: str | None = None
     field: str = ""
-    extra: Fields = EMPTY
+    extra: Fields = dataclasses.field(default_factory=dict)  # plain `field` is the attribute above
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ class Submission:
     negative_prompt: str | None = None
     media: tuple[Media, ...] = ()
     parameters: Mapping[str, Scalar] = field(default_factory=dict)
-    extra: Fields = EMPTY
+    extra: Fields = field(default_factory=dict)
     service: str = ""
     action: str | None = None
     callback_url: str | None = None
@@ -173,7 +174,7 @@ class Usage:
     video_count: int | None = None
     resolution: str | None = None  # "720P"
     ratio: str | None = None
-    raw: Fields = field(default=EMPTY, compare=False)
+    raw: Fields = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +204,7 @@ class Report:
     callback_url: str | None = None
     request: Fields | None = None
     family: str = ""
-    details: Fields = EMPTY
+    details: Fields = field(default_factory=dict)
     raw: Any = field(default=None, compare=False)
 
 
