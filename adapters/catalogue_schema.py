@@ -111,6 +111,8 @@ def _parameters(value: Any, place: Place) -> dict[str, ParameterRule]:
         known = (*rule.values, *rule.default.values(), *(each for more in rule.providers.values() for each in more))
         if any(type(each) is not PARAMETERS[name] for each in known):
             raise (place / name).wrong(f"its values must be {PARAMETERS[name].__name__}")
+        if (rule.minimum is None) != (rule.maximum is None):
+            raise (place / name).wrong("a range has a minimum and a maximum")
     return rules
 
 
