@@ -144,8 +144,8 @@ class Task:
 @dataclass(frozen=True, slots=True)
 class Placement:
     """One send. `due_at` is the next look; `doubt_at` is when a send without an answer becomes doubtful and when a
-    doubtful one is given up. `claimed_at` is set while a worker looks; `misses` counts looks in a row that heard nothing,
-    `empty` successes without a video."""
+    doubtful one is given up. `claimed_at` is set while a worker looks; `misses` counts looks in a row that heard
+    nothing, `empty` successes without a video."""
 
     id: str
     task: str

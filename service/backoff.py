@@ -1,0 +1,49 @@
+"""When to try again. Pure but for the jitter, which is handed in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from secrets import SystemRandom
+
+Jitter = Callable[[float, float], float]
+"""A number between the two given ones."""
+
+random_jitter: Jitter = SystemRandom().uniform
+
+SPREAD = 0.2
+HOUR = 3600.0
+
+_HOURS = (1, 2, 5, 10, 14, 20, 24)
+DELIVERY_DELAYS = (5.0, 30.0, 120.0, 600.0, 1800.0, *(hours * HOUR for hours in _HOURS))
+"""Seconds before the second and each further attempt of a delivery; the first one is immediate. Together 3 days."""
+
+SEND_DELAYS = (2.0, 5.0, 15.0, 30.0, 60.0)
+"""Seconds before a create that was provably not accepted is sent again; the last one repeats. DashScope's throttling
+ends "usually within one minute"."""
+
+LONGEST_LOOK = 300.0
+
+
+def spread(seconds: float, jitter: Jitter) -> int:
+    """Milliseconds around `seconds`, so that many that failed together do not return together."""
+    return int(seconds * jitter(1 - SPREAD, 1 + SPREAD) * 1000)
+
+
+def next_delivery(tries: int, now: int, retry_after: float | None, jitter: Jitter) -> int | None:
+    """When the attempt after `tries` failed ones is due; None when the schedule is exhausted. A receiver's Retry-After
+    moves it later, by at most an hour or the step itself, whichever is more."""
+    if tries > len(DELIVERY_DELAYS):
+        return None
+    step = DELIVERY_DELAYS[tries - 1]
+    asked = min(retry_after or 0.0, max(step, HOUR))
+    return now + max(spread(step, jitter), int(asked * 1000))
+
+
+def next_send(sends: int, now: int, retry_after: float | None, jitter: Jitter) -> int:
+    step = SEND_DELAYS[min(sends, len(SEND_DELAYS)) - 1]
+    return now + max(spread(step, jitter), int(min(retry_after or 0.0, HOUR) * 1000))
+
+
+def next_look(every: float, misses: int, now: int, jitter: Jitter) -> int:
+    """After `misses` looks in a row that heard nothing the pause doubles, up to five minutes."""
+    return now + spread(min(every * 2.0 ** min(misses, 16), max(every, LONGEST_LOOK)), jitter)

@@ -1,0 +1,106 @@
+"""Who is calling: client keys of the environment and of the database, the admin token, open mode."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import uuid4
+
+from service.clock import Clock
+from service.signing import new_secret
+from service.store import Key, Store
+from service.vault import Vault, hash_key
+
+OPEN = "open"
+"""The one client of open mode."""
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Somebody with a key. `admin` sees every client's tasks. `callback_url` is told when a request names no URL."""
+
+    id: str
+    name: str
+    callback_url: str | None = None
+    admin: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key that was just made: the only time that the key and its webhook secret are shown."""
+
+    id: str
+    name: str
+    key: str
+    webhook_secret: str
+
+
+class Clients:
+    """`named` maps the hash of each key given in the environment to its client name."""
+
+    def __init__(
+        self,
+        store: Store,
+        vault: Vault,
+        clock: Clock,
+        *,
+        named: Mapping[str, str],
+        webhook_secret: str,
+        admin_token: str | None,
+        open_mode: bool,
+    ) -> None:
+        self._store = store
+        self._vault = vault
+        self._clock = clock
+        self._named = dict(named)
+        self._webhook_secret = webhook_secret
+        self._admin_hash = hash_key(admin_token) if admin_token else None
+        self._open_mode = open_mode
+
+    async def of(self, bearer: str | None) -> Client | None:
+        """The client of a bearer token; None if nobody's. In open mode everyone is the one client."""
+        hashed = hash_key(bearer) if bearer else ""
+        if self._admin_hash and hmac.compare_digest(hashed, self._admin_hash):
+            return Client("admin", "admin", admin=True)
+        if hashed in self._named:
+            return Client(self._named[hashed], self._named[hashed])
+        if bearer and (key := await self._store.keys.find(hashed)):
+            return Client(key.id, key.name, key.callback_url)
+        return Client(OPEN, OPEN) if await self.is_open() else None
+
+    async def is_open(self) -> bool:
+        """Whether everyone is the one client. The first key that is made, by whatever process, ends it."""
+        if self._open_mode and await self._store.keys.any():
+            self._open_mode = False
+        return self._open_mode
+
+    async def secrets_of(self, client: str) -> tuple[str, ...]:
+        """The webhook secrets that sign what a client is sent."""
+        key = await self._store.keys.get(client)
+        return (self._vault.open(key.secret),) if key else (self._webhook_secret,)
+
+    async def create(self, name: str, *, key: str | None = None, callback_url: str | None = None) -> NewKey | None:
+        """Makes a key, or registers one that a program already sends (`key`). None if that key is there already."""
+        text = key or f"rb_{secrets.token_urlsafe(32)}"
+        if hash_key(text) in self._named:
+            return None
+        made = NewKey(f"key_{uuid4().hex}", name, text, new_secret())
+        kept = await self._store.keys.create(
+            Key(
+                id=made.id,
+                name=name,
+                hash=hash_key(text),
+                secret=self._vault.seal(made.webhook_secret),
+                created_at=self._clock(),
+                callback_url=callback_url,
+            )
+        )
+        return made if kept else None
+
+    async def list(self) -> list[Key]:
+        return await self._store.keys.list()
+
+    async def revoke(self, key: str) -> bool:
+        return await self._store.keys.revoke(key, self._clock())

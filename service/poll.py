@@ -1,0 +1,154 @@
+"""Tasks due for a look: polling turned into callbacks.
+
+One queue per upstream account. A look is due by time, or because an upstream's callback (only ever a hint) made it due
+now. What a look hears goes to `receive`; what it cannot hear delays the next one and never fails a task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from adapters.catalogue import Catalogue
+from adapters.messages import Query, Report, State
+from service.backoff import Jitter, next_look, spread
+from service.callback_urls import CallbackUrls
+from service.clock import Clock
+from service.logs import get_logger
+from service.receive import Receiver
+from service.store import Queue, Store
+from service.tasks import TASK_EXPIRED, Placement, Task, TaskState, Verdict
+from service.upstream import Unheard, Upstream
+
+log = get_logger(__name__)
+LEASE_MS = 60_000
+THROTTLED_SECONDS = 10.0
+AGAIN_SECONDS = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One query to come: placements of one flat service, with their tasks and the upstream ids to ask for."""
+
+    service: str
+    pairs: tuple[tuple[Placement, Task, tuple[str, ...]], ...]
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        return tuple(upstream_id for _, _, ids in self.pairs for upstream_id in ids)
+
+
+class LookQueue:
+    """The tasks of one upstream account that are due for a look, as a worker sees them."""
+
+    def __init__(
+        self,
+        upstream: Upstream,
+        store: Store,
+        receiver: Receiver,
+        catalogue: Catalogue,
+        urls: CallbackUrls,
+        clock: Clock,
+        jitter: Jitter,
+    ) -> None:
+        self._upstream = upstream
+        self._store = store
+        self._receiver = receiver
+        self._catalogue = catalogue
+        self._urls = urls
+        self._clock = clock
+        self._jitter = jitter
+
+    async def claim(self, room: int) -> Sequence[Look]:
+        now = self._clock()
+        queries = min(room, self._upstream.bucket.room(now))
+        if not queries:
+            return ()
+        batch = self._upstream.provider.batch
+        placements = await self._store.placements.claim_looks(self._upstream.name, now, now + LEASE_MS, queries * batch)
+        looks = await self._looks(placements, batch)
+        self._upstream.bucket.take(len(looks), now)
+        return looks
+
+    async def next_due(self) -> int | None:
+        due = await self._store.queues.next_due(Queue.LOOKS, self._upstream.name)
+        return None if due is None else max(due, self._upstream.bucket.free_at)
+
+    async def handle(self, item: Look) -> None:
+        query = Query(item.ids, service=item.service, batch=self._upstream.provider.batch > 1)
+        heard: dict[str, Report] = {}
+        try:
+            if item.ids:
+                heard = await self._upstream.look(query)
+        except Unheard as error:
+            self._note_trouble(error)
+        for placement, task, ids in item.pairs:
+            await self._hear(placement, task, [heard[upstream_id] for upstream_id in ids if upstream_id in heard])
+
+    async def _looks(self, placements: Sequence[Placement], batch: int) -> list[Look]:
+        tasks = {task.id: task for task in await self._store.lookups.tasks_by_id([p.task for p in placements], None)}
+        pairs = []
+        for placement in placements:
+            task = tasks[placement.task]
+            pairs.append((self._service(task), placement, task, await self._ids(placement)))
+        looks = []
+        for service, group in groupby(sorted(pairs, key=lambda pair: pair[0]), key=lambda pair: pair[0]):
+            members = [(placement, task, ids) for _, placement, task, ids in group]
+            looks += [Look(service, tuple(members[at : at + batch])) for at in range(0, len(members), batch)]
+        return looks
+
+    async def _ids(self, placement: Placement) -> tuple[str, ...]:
+        if placement.upstream_id is not None:
+            return (placement.upstream_id,)
+        return tuple(await self._store.placements.hinted_ids(placement.id))[: self._upstream.provider.batch]
+
+    def _service(self, task: Task) -> str:
+        model = self._catalogue.find(task.model)
+        return model.service if model else task.service
+
+    async def _hear(self, placement: Placement, task: Task, reports: Sequence[Report]) -> None:
+        if placement.upstream_id is None:
+            await self._adopt(placement, task, reports)
+            return
+        report = reports[0] if reports else None
+        if report is None or report.state is State.UNKNOWN:
+            await self._unheard(placement, task)
+            return
+        moved = await self._receiver.report(task, report, "look", last_word=placement.empty > 0)
+        if moved is None or not moved.ended:
+            await self._again(placement, report)
+
+    async def _adopt(self, placement: Placement, task: Task, reports: Sequence[Report]) -> None:
+        """A send in doubt: believed is only a record that echoes exactly our callback URL."""
+        for report in reports:
+            if self._urls.placement(self._upstream.provider, report.callback_url) == placement.id:
+                now = self._clock()
+                adopted = await self._store.tasks.accepted(placement.id, report.task_id, now, now)
+                log.event("task.adopted", task=task.id, provider=task.provider, placement=placement.id)
+                if adopted is not None:
+                    await self._receiver.report(adopted, report, "callback")
+                return
+        await self._store.placements.looked(placement, self._next(placement), self._clock(), heard=False)
+
+    async def _again(self, placement: Placement, report: Report) -> None:
+        empty = report.state is State.SUCCEEDED
+        now = self._clock()
+        pause = AGAIN_SECONDS if empty else self._upstream.every
+        await self._store.placements.looked(placement, now + spread(pause, self._jitter), now, heard=True, empty=empty)
+
+    async def _unheard(self, placement: Placement, task: Task) -> None:
+        now = self._clock()
+        if now - placement.sent_at > self._upstream.provider.retention_seconds * 1000:
+            await self._receiver.give_up(task, TASK_EXPIRED, "look", state=TaskState.EXPIRED, verdict=Verdict.ENDED)
+        else:
+            await self._store.placements.looked(placement, self._next(placement), now, heard=False)
+
+    def _next(self, placement: Placement) -> int:
+        return next_look(self._upstream.every, placement.misses, self._clock(), self._jitter)
+
+    def _note_trouble(self, error: Unheard) -> None:
+        log.event("look.unheard", provider=self._upstream.name, reason=str(error))
+        if error.throttled:
+            pause = max(error.retry_after or 0.0, THROTTLED_SECONDS)
+            self._upstream.bucket.pause(self._clock() + int(pause * 1000))

@@ -1,0 +1,83 @@
+"""A report arrives: the task moves on and its deliveries open, in one transaction.
+
+Nothing here knows whether a callback, a list or a look brought the report. Of reports that race, the compare-and-set in
+the store lets one through; the others find a task that has moved on and are nothing new.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from adapters.messages import Failure, Report, State
+from service.clock import Clock
+from service.logs import get_logger
+from service.store import Store
+from service.tasks import NO_RESULT, Task, TaskState, Verdict, advance, fail
+from service.tell import Teller
+
+log = get_logger(__name__)
+
+
+class Receiver:
+    """`on_end` is told of every ended task once it is on disk (held requests, the deliverer)."""
+
+    def __init__(self, store: Store, teller: Teller, clock: Clock, on_end: Callable[[Task], None]) -> None:
+        self._store = store
+        self._teller = teller
+        self._clock = clock
+        self._on_end = on_end
+
+    async def report(self, task: Task, report: Report, detector: str, *, last_word: bool = False) -> Task | None:
+        """Applies an upstream's report. Returns the task if it moved, None if the report was nothing new.
+
+        A success without a video is nothing new until `last_word`; then it is the failure `no_result`."""
+        if report.state is State.SUCCEEDED and report.video_url is None:
+            if not last_word:
+                return None
+            report = replace(report, state=State.FAILED, failure=NO_RESULT)
+        return await self._apply(task, lambda latest: advance(latest, report, self._clock(), detector))
+
+    async def give_up(
+        self,
+        task: Task,
+        failure: Failure,
+        detector: str,
+        *,
+        state: TaskState = TaskState.FAILED,
+        verdict: Verdict = Verdict.ENDED,
+        tell: bool = True,
+    ) -> Task | None:
+        """Ends a task without an upstream's report; `tell` false where its client has just been told in person."""
+
+        def change(latest: Task) -> Task | None:
+            return None if latest.ended else fail(latest, failure, self._clock(), detector, state)
+
+        return await self._apply(task, change, verdict=verdict, tell=tell)
+
+    async def _apply(
+        self,
+        task: Task,
+        change: Callable[[Task], Task | None],
+        *,
+        verdict: Verdict = Verdict.ENDED,
+        tell: bool = True,
+    ) -> Task | None:
+        latest: Task | None = task
+        while latest is not None:
+            moved = change(latest)
+            if moved is None:
+                return None
+            if await self._record(moved, verdict, tell=tell):
+                return moved
+            latest = await self._store.lookups.task(task.id)
+        return None
+
+    async def _record(self, task: Task, verdict: Verdict, *, tell: bool) -> bool:
+        message = (lambda subscription: self._teller.message(task, subscription)) if tell else None
+        if not await self._store.tasks.record(task, verdict, message):
+            return False
+        log.event("task.moved", task=task.id, state=task.state, provider=task.provider, detector=task.detector)
+        if task.ended:
+            self._on_end(task)
+        return True

@@ -1,0 +1,54 @@
+"""Sends in doubt: a send whose answer never came becomes doubtful; a doubtful one that nothing proved is given up.
+
+Proof comes through `poll`: the upstream's callback on our token, confirmed by its record. Without proof the task ends
+FAILED `outcome_unknown`, because only a person can find out more; it is never sent again by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from service.clock import Clock
+from service.logs import get_logger
+from service.receive import Receiver
+from service.send import Timing
+from service.store import Queue, Store
+from service.tasks import OUTCOME_UNKNOWN, Placement, Verdict
+
+log = get_logger(__name__)
+LEASE_MS = 60_000
+
+
+class DoubtQueue:
+    def __init__(self, store: Store, receiver: Receiver, clock: Clock, timing: Timing) -> None:
+        self._store = store
+        self._receiver = receiver
+        self._clock = clock
+        self._timing = timing
+
+    async def claim(self, room: int) -> Sequence[Placement]:
+        now = self._clock()
+        return await self._store.placements.claim_doubts(now, now + LEASE_MS, room)
+
+    async def next_due(self) -> int | None:
+        return await self._store.queues.next_due(Queue.DOUBTS)
+
+    async def handle(self, item: Placement) -> None:
+        if item.verdict is Verdict.SENDING:
+            await self._doubt(item)
+        else:
+            await self._give_up(item)
+
+    async def _doubt(self, placement: Placement) -> None:
+        until = placement.sent_at + int(self._timing.in_doubt * 1000)
+        reason = "the server stopped before the answer was recorded"
+        now = self._clock()
+        await self._store.tasks.doubted(placement.id, reason, now, max(until, now))
+        fields = {"task": placement.task, "provider": placement.provider, "reason": reason}
+        await self._store.keys.note("submission.in_doubt", now, fields)
+        log.event("submission.in_doubt", **fields)
+
+    async def _give_up(self, placement: Placement) -> None:
+        task = await self._store.lookups.task(placement.task)
+        if task is not None:
+            await self._receiver.give_up(task, OUTCOME_UNKNOWN, "doubt", verdict=Verdict.UNPROVEN)

@@ -1,0 +1,236 @@
+"""Ringback's own API under /v1: tasks with everything we know, deliveries and their attempts, replay, models, keys."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request as HttpRequest
+from starlette.responses import JSONResponse
+from starlette.responses import Response as HttpResponse
+from starlette.routing import Route
+
+from adapters.messages import Category
+from service.clients import Client
+from service.errors import Refused, refused
+from service.routes.edge import admin, caller, house_of, read_json_body
+from service.tasks import Attempt, Delivery, DeliveryState, Placement, Task, TaskState
+from service.tell import iso, summary
+
+LONGEST_PAGE = 200
+FOREVER = 2**62
+
+
+async def list_tasks(request: HttpRequest) -> HttpResponse:
+    """`state`, `limit` (at most 200) and `before` (the `cursor` of the page before); newest first."""
+    client = await caller(request)
+    state = _one_of(request, "state", TaskState)
+    before, limit = _page(request)
+    tasks = await house_of(request).store.lookups.tasks(_scope(client), state, before, limit)
+    cursor = tasks[-1].created_at if len(tasks) == limit else None
+    return JSONResponse({"tasks": [summary(task) for task in tasks], "cursor": cursor})
+
+
+async def record(request: HttpRequest) -> HttpResponse:
+    """Everything we know of one task: how it was sent, who noticed its end, who was told and how that went."""
+    client = await caller(request)
+    store = house_of(request).store
+    task = await store.lookups.task(request.path_params["task_id"], _scope(client))
+    if task is None:
+        raise _not_found("task")
+    deliveries = await store.deliveries.recent(None, task.id, "", FOREVER, LONGEST_PAGE)
+    placements = await store.lookups.placements(task.id)
+    subscriptions = await store.lookups.subscriptions(task.id)
+    return JSONResponse(
+        summary(task)
+        | {
+            "detector": task.detector,
+            "updated_at": iso(task.updated_at),
+            "placements": [_placement(placement, task) for placement in placements],
+            "subscriptions": [
+                {"id": one.id, "url": one.url, "format": one.format, "created_at": iso(one.created_at)}
+                for one in subscriptions
+            ],
+            "deliveries": [
+                _delivery(delivery, await store.deliveries.attempts(delivery.id)) for delivery in deliveries
+            ],
+        }
+    )
+
+
+async def list_deliveries(request: HttpRequest) -> HttpResponse:
+    """`task`, `state`, `limit` and `before`; newest first."""
+    client = await caller(request)
+    state = _one_of(request, "state", DeliveryState)
+    before, limit = _page(request)
+    store = house_of(request).store
+    found = await store.deliveries.recent(_scope(client), request.query_params.get("task", ""), state, before, limit)
+    cursor = found[-1].created_at if len(found) == limit else None
+    return JSONResponse({"deliveries": [_delivery(one) for one in found], "cursor": cursor})
+
+
+async def delivery(request: HttpRequest) -> HttpResponse:
+    client = await caller(request)
+    store = house_of(request).store
+    found = await store.deliveries.get(request.path_params["delivery_id"], _scope(client))
+    if found is None:
+        raise _not_found("delivery")
+    return JSONResponse(_delivery(found, await store.deliveries.attempts(found.id)))
+
+
+async def replay(request: HttpRequest) -> HttpResponse:
+    """Sends a delivery again, with the same `webhook-id` and body, from the start of its schedule."""
+    client = await caller(request)
+    house = house_of(request)
+    found = await house.store.deliveries.replay(request.path_params["delivery_id"], _scope(client), house.clock())
+    if found is None:
+        raise _not_found("delivery")
+    house.workers["deliver"].wake()
+    return JSONResponse(_delivery(found), 202)
+
+
+async def models(request: HttpRequest) -> HttpResponse:
+    """The catalogue, and which providers this server could send each model to."""
+    await caller(request)
+    house = house_of(request)
+    configured = set(house.upstream_shapes)
+    return JSONResponse(
+        {
+            "models": [
+                {
+                    "model": model.name,
+                    "mode": model.mode,
+                    "providers": list(model.providers),
+                    "available": [name for name in model.providers if name in configured],
+                    "parameters": sorted(model.parameters),
+                    "media": [{"kinds": list(r.kinds), "min": r.minimum, "max": r.maximum} for r in model.media],
+                }
+                for model in house.catalogue.models.values()
+            ]
+        }
+    )
+
+
+async def list_keys(request: HttpRequest) -> HttpResponse:
+    await admin(request)
+    keys = await house_of(request).clients.list()
+    return JSONResponse(
+        {
+            "keys": [
+                {
+                    "id": key.id,
+                    "name": key.name,
+                    "callback_url": key.callback_url,
+                    "created_at": iso(key.created_at),
+                    "revoked_at": iso(key.revoked_at) if key.revoked_at else None,
+                }
+                for key in keys
+            ]
+        }
+    )
+
+
+async def revoke_key(request: HttpRequest) -> HttpResponse:
+    await admin(request)
+    if not await house_of(request).clients.revoke(request.path_params["key_id"]):
+        raise _not_found("key")
+    return HttpResponse(status_code=204)
+
+
+async def create_key(request: HttpRequest) -> HttpResponse:
+    """`{"name", "key"?, "callback_url"?}`; key and webhook secret are shown this once."""
+    await admin(request)
+    house = house_of(request)
+    body = await read_json_body(request, house.limits.other_bytes)
+    fields = body if isinstance(body, dict) else {}
+    name, key, url = (fields.get(field) for field in ("name", "key", "callback_url"))
+    optional = all(value is None or isinstance(value, str) for value in (key, url))
+    if not isinstance(name, str) or not name or not optional:
+        raise refused(400, Category.INVALID_REQUEST, "name: a text is needed; key and callback_url may be texts.")
+    if url is not None:
+        await house.submitter.check_callback(url)
+    made = await house.clients.create(name, key=key, callback_url=url)
+    if made is None:
+        raise refused(409, Category.CONFLICT, "key: that key is registered already.")
+    shown = {"id": made.id, "name": made.name, "key": made.key, "webhook_secret": made.webhook_secret}
+    return JSONResponse(shown, 201)
+
+
+def _scope(client: Client) -> str | None:
+    return None if client.admin else client.id
+
+
+def _not_found(noun: str) -> Refused:
+    return refused(404, Category.NOT_FOUND, f"There is no such {noun}.", "not_found")
+
+
+def _page(request: HttpRequest) -> tuple[int, int]:
+    numbers = {"before": FOREVER, "limit": 50}
+    for name in numbers:
+        text = request.query_params.get(name)
+        if text is not None:
+            if not (text.isascii() and text.isdigit() and len(text) < 19):
+                raise refused(400, Category.INVALID_REQUEST, f"{name}: a whole number is needed.")
+            numbers[name] = int(text)
+    return numbers["before"], max(1, min(numbers["limit"], LONGEST_PAGE))
+
+
+def _one_of(request: HttpRequest, name: str, words: Any) -> str:
+    text = request.query_params.get(name, "")
+    if text and text not in set(words):
+        raise refused(400, Category.INVALID_REQUEST, f"{name}: it may be {', '.join(words)}.")
+    return text
+
+
+def _placement(placement: Placement, task: Task) -> dict[str, Any]:
+    return {
+        "id": placement.id,
+        "provider": placement.provider,
+        "upstream_id": placement.upstream_id,
+        "verdict": placement.verdict,
+        "reason": placement.reason,
+        "sent_at": iso(placement.sent_at),
+        "heard_at": iso(placement.heard_at) if placement.heard_at else None,
+        "looks": placement.looks,
+        "current": placement.id == task.placement,
+    }
+
+
+def _delivery(delivery: Delivery, attempts: list[Attempt] | None = None) -> dict[str, Any]:
+    shown = {
+        "id": delivery.id,
+        "task_id": delivery.task,
+        "type": delivery.type,
+        "url": delivery.url,
+        "state": delivery.state,
+        "attempts": delivery.attempts,
+        "created_at": iso(delivery.created_at),
+        "delivered_at": iso(delivery.delivered_at) if delivery.delivered_at else None,
+        "next_attempt_at": iso(delivery.due_at) if delivery.due_at else None,
+    }
+    return shown if attempts is None else shown | {"log": [_attempt(attempt) for attempt in attempts]}
+
+
+def _attempt(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "number": attempt.number,
+        "started_at": iso(attempt.started_at),
+        "elapsed_ms": attempt.elapsed_ms,
+        "status": attempt.status,
+        "verdict": attempt.verdict,
+        "reason": attempt.reason,
+        "reply": attempt.reply,
+        "next_at": iso(attempt.next_at) if attempt.next_at else None,
+    }
+
+
+ROUTES = [
+    Route("/v1/tasks", list_tasks),
+    Route("/v1/tasks/{task_id}/record", record),
+    Route("/v1/deliveries", list_deliveries),
+    Route("/v1/deliveries/{delivery_id}", delivery),
+    Route("/v1/deliveries/{delivery_id}/replay", replay, methods=["POST"]),
+    Route("/v1/models", models),
+    Route("/v1/keys", list_keys),
+    Route("/v1/keys", create_key, methods=["POST"]),
+    Route("/v1/keys/{key_id}", revoke_key, methods=["DELETE"]),
+]

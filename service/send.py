@@ -1,0 +1,184 @@
+"""One send of one task to its upstream, and what its answer makes of the task. Money is spent here, and only here.
+
+The row says SUBMITTING before the first byte leaves. From then on there are four ends: accepted; refused; provably not
+accepted (sent again later); or in doubt, which is never sent again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from adapters.base import Adapter
+from adapters.messages import Acceptance, Category, Failure, Refusal, Request, Response, Unreadable, Unsupported
+from service.backoff import Jitter, next_send, spread
+from service.callback_urls import CallbackUrls
+from service.clock import Clock
+from service.http import Lost, NotSent
+from service.logs import get_logger
+from service.receive import Receiver
+from service.store import Queue, Store
+from service.tasks import NOT_ACCEPTED, Task, Verdict
+from service.upstream import Upstream
+
+log = get_logger(__name__)
+
+SEND_AGAIN = frozenset({Category.THROTTLED, Category.REJECTED})
+"""Refusals after which nothing was accepted and the same create may be taken later."""
+
+OPERATOR = frozenset({Category.AUTH, Category.BILLING})
+"""Refusals that are about the operator's upstream account, not about the client's request."""
+
+GIVE_UP_MS = 24 * 3600 * 1000
+ACCOUNT_TROUBLE = Refusal(
+    403,
+    Failure(
+        Category.OURS,
+        "upstream_account",
+        "This server's account at the provider cannot submit tasks at the moment. Nothing was sent or billed; its "
+        "operator has been told.",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """In seconds: how long a create's answer may take, and how long a doubtful one is waited for."""
+
+    create_timeout: float = 120.0
+    in_doubt: float = 900.0
+
+    def doubt_at(self, now: int) -> int:
+        """When a send without any recorded outcome must be doubted: its own time-out and some room to write it."""
+        return now + int((self.create_timeout + 60) * 1000)
+
+
+class Sender:
+    def __init__(
+        self,
+        store: Store,
+        receiver: Receiver,
+        upstreams: Sequence[Upstream],
+        shapes: dict[str, Adapter],
+        urls: CallbackUrls,
+        clock: Clock,
+        timing: Timing,
+        jitter: Jitter,
+    ) -> None:
+        self._store = store
+        self._receiver = receiver
+        self._upstreams = {upstream.name: upstream for upstream in upstreams}
+        self._shapes = shapes
+        self._urls = urls
+        self._clock = clock
+        self._timing = timing
+        self._jitter = jitter
+
+    async def send(self, task: Task, heard: Callable[[], bool] = lambda: False) -> Refusal | None:
+        """Sends a task that is SUBMITTING and records the outcome. Returns a definite refusal.
+
+        `heard` says, at that moment, whether the client still waits for this very answer; if so it is told in person
+        and its subscribers are not."""
+        placement = task.placement
+        assert placement is not None, "a task that is sent has a placement"
+        upstream = self._upstreams.get(task.provider)
+        if upstream is None:
+            await self._defer(task, placement, "the provider is not configured on this server", None)
+            return None
+        try:
+            request = self._write(task, placement, upstream)
+        except (Unreadable, Unsupported) as error:  # the catalogue changed since the task was accepted
+            return await self._refuse(task, Refusal(400, Failure(Category.INVALID_REQUEST, "", str(error))), heard)
+        try:
+            response = await upstream.create(request, self._timing.create_timeout)
+        except NotSent as error:
+            await self._defer(task, placement, f"not sent: {error}", None)
+        except Lost as error:
+            await self._doubt(task, placement, f"answer lost: {error}")
+        else:
+            return await self._answered(task, placement, upstream, response, heard)
+        return None
+
+    def _write(self, task: Task, placement: str, upstream: Upstream) -> Request:
+        shape = self._shapes[task.shape]
+        submission = shape.read_submission(Request("POST", task.path, task.body, headers=task.headers))
+        callback = self._urls.of(upstream.provider, placement)
+        return upstream.adapter.write_submission(replace(submission, callback_url=callback, hold=False, timeout=None))
+
+    async def _answered(
+        self, task: Task, placement: str, upstream: Upstream, response: Response, heard: Callable[[], bool]
+    ) -> Refusal | None:
+        try:
+            await self._accept(task, placement, upstream, upstream.adapter.read_acceptance(response))
+            return None
+        except Unreadable:
+            refusal = upstream.adapter.read_refusal(response)
+        category = refusal.failure.category
+        if category is Category.AMBIGUOUS:
+            await self._doubt(task, placement, f"HTTP {response.status} without a task id")
+        elif category in SEND_AGAIN:
+            await self._defer(task, placement, f"HTTP {response.status} {refusal.failure.code}", refusal.retry_after)
+        else:
+            return await self._refuse(task, await self._for_client(task, refusal), heard)
+        return None
+
+    async def _accept(self, task: Task, placement: str, upstream: Upstream, acceptance: Acceptance) -> None:
+        now = self._clock()
+        provider = upstream.provider
+        called_back = self._urls.of(provider, placement) is not None
+        first = provider.slow_look_seconds if called_back else min(provider.first_look_seconds, upstream.every)
+        look_at = now + spread(first, self._jitter)
+        await self._store.tasks.accepted(placement, acceptance.task_id, now, look_at)
+        log.event("task.placed", task=task.id, provider=task.provider, placement=placement)
+
+    async def _defer(self, task: Task, placement: str, reason: str, retry_after: float | None) -> None:
+        now = self._clock()
+        if now - task.created_at > GIVE_UP_MS:
+            await self._receiver.give_up(task, NOT_ACCEPTED, "send", verdict=Verdict.NOT_ACCEPTED)
+            return
+        sends = len(await self._store.lookups.placements(task.id))
+        due_at = next_send(sends, now, retry_after, self._jitter)
+        await self._store.tasks.deferred(placement, reason, now, due_at)
+        log.event("task.deferred", task=task.id, provider=task.provider, reason=reason, due_at=due_at)
+
+    async def _doubt(self, task: Task, placement: str, reason: str) -> None:
+        now = self._clock()
+        await self._store.tasks.doubted(placement, reason, now, now + int(self._timing.in_doubt * 1000))
+        await self._tell_operator("submission.in_doubt", task, reason)
+
+    async def _refuse(self, task: Task, refusal: Refusal, heard: Callable[[], bool]) -> Refusal:
+        told = heard()
+        failure = refusal.failure
+        await self._receiver.give_up(task, failure, "send", verdict=Verdict.REFUSED, tell=not told)
+        return refusal
+
+    async def _for_client(self, task: Task, refusal: Refusal) -> Refusal:
+        if refusal.failure.category not in OPERATOR:
+            return refusal
+        await self._tell_operator("upstream.account_refused", task, f"HTTP {refusal.status} {refusal.failure.code}")
+        return ACCOUNT_TROUBLE
+
+    async def _tell_operator(self, kind: str, task: Task, reason: str) -> None:
+        await self._store.keys.note(kind, self._clock(), {"task": task.id, "provider": task.provider, "reason": reason})
+        log.event(kind, task=task.id, provider=task.provider, reason=reason)
+
+
+class SendQueue:
+    """The tasks that wait to be sent (again), as a worker sees them."""
+
+    def __init__(self, store: Store, sender: Sender, clock: Clock, timing: Timing, new_id: Callable[[], str]) -> None:
+        self._store = store
+        self._sender = sender
+        self._clock = clock
+        self._timing = timing
+        self._new_id = new_id
+
+    async def claim(self, room: int) -> Sequence[Task]:
+        now = self._clock()
+        return await self._store.tasks.claim_sends(now, self._timing.doubt_at(now), room, self._new_id)
+
+    async def handle(self, item: Task) -> None:
+        await self._sender.send(item)
+
+    async def next_due(self) -> int | None:
+        return await self._store.queues.next_due(Queue.SENDS)

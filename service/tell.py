@@ -1,0 +1,97 @@
+"""What a subscriber is told: the body of a delivery, fixed when the task ends.
+
+In the client's own shape it is exactly what our own GET of that shape answers (flat: its `response`); as an event it is
+Ringback's own form, the same for every shape.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from adapters.base import Adapter
+from adapters.messages import Report
+from service.tasks import Delivery, DeliveryState, Format, Subscription, Task, TaskState, describe
+
+TYPES: Mapping[TaskState, str] = {
+    TaskState.SUCCEEDED: "task.succeeded",
+    TaskState.FAILED: "task.failed",
+    TaskState.CANCELED: "task.canceled",
+    TaskState.EXPIRED: "task.expired",
+}
+
+
+class Teller:
+    """Makes the deliveries of an ended task. `new_id` gives webhook ids."""
+
+    def __init__(self, shapes: Mapping[str, Adapter], new_id: Callable[[], str]) -> None:
+        self._shapes = shapes
+        self._new_id = new_id
+
+    def message(self, task: Task, subscription: Subscription) -> Delivery:
+        """The delivery that tells `subscription` how `task` ended, due at once."""
+        now = task.finished_at or task.updated_at
+        return Delivery(
+            id=self._new_id(),
+            task=task.id,
+            subscription=subscription.id,
+            client=task.client,
+            url=subscription.url,
+            type=TYPES[task.state],
+            state=DeliveryState.PENDING,
+            body=self._body(task, subscription.format),
+            created_at=now,
+            due_at=now,
+        )
+
+    def _body(self, task: Task, form: Format) -> bytes:
+        content = event(task) if form is Format.EVENT else self._shapes[task.shape].write_callback(describe(task))
+        return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def event(task: Task) -> dict[str, Any]:
+    """Ringback's own form: `{type, timestamp, data}` as Standard Webhooks advises."""
+    return {
+        "type": TYPES[task.state],
+        "timestamp": iso(task.finished_at or task.updated_at),
+        "data": summary(task),
+    }
+
+
+def summary(task: Task) -> dict[str, Any]:
+    """The task in our own words, for events and the own API. Times are ISO 8601 in UTC."""
+    report = describe(task)
+    return {
+        "task_id": task.id,
+        "state": task.state.value,
+        "provider": task.provider,
+        "model": task.model,
+        "shape": task.shape,
+        "video_url": report.video_url,
+        "error": {"code": report.failure.code, "message": report.failure.message} if report.failure else None,
+        "usage": _usage(report),
+        "created_at": iso(task.created_at),
+        "finished_at": iso(task.finished_at) if task.finished_at else None,
+        "metadata": task.metadata,
+    }
+
+
+def iso(milliseconds: int) -> str:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _usage(report: Report) -> dict[str, Any] | None:
+    usage = report.usage
+    if usage is None:
+        return None
+    known = {
+        "duration": usage.duration,
+        "input_video_duration": usage.input_video_duration,
+        "output_video_duration": usage.output_video_duration,
+        "video_count": usage.video_count,
+        "resolution": usage.resolution,
+        "ratio": usage.ratio,
+    }
+    return {name: value for name, value in known.items() if value is not None}

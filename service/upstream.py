@@ -1,0 +1,75 @@
+"""One upstream account: its wire, its key, its pace. The only place that asks a provider anything."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import httpx
+
+from adapters.base import Adapter, BatchAdapter
+from adapters.messages import Query, Report, Request, Response, Unreadable
+from adapters.providers import Provider
+from service.pacing import Bucket
+
+LOOK_SECONDS = 20.0
+
+
+class Unheard(Exception):
+    """A look that told nothing; our trouble or the upstream's, never the task's. `retry_after` is in seconds."""
+
+    def __init__(self, reason: str, *, throttled: bool = False, retry_after: float | None = None) -> None:
+        super().__init__(reason)
+        self.throttled = throttled
+        self.retry_after = retry_after
+
+
+class Upstream:
+    """`every` is the pause between looks at one task, in seconds."""
+
+    def __init__(
+        self,
+        provider: Provider,
+        adapter: Adapter,
+        client: httpx.AsyncClient,
+        base_url: str,
+        key: str,
+        every: float,
+        now: int,
+    ) -> None:
+        self.provider = provider
+        self.adapter = adapter
+        self.every = every
+        self.bucket = Bucket(provider.looks_per_second, now)
+        self._client = client
+        self._base_url = base_url.rstrip("/")
+        self._key = key
+
+    @property
+    def name(self) -> str:
+        return self.provider.name
+
+    async def create(self, request: Request, read_timeout: float) -> Response:
+        """Sends a create, once, on a connection of its own. Raises `NotSent` or `Lost` (service.http)."""
+        return await self._send(request, read_timeout, fresh=True)
+
+    async def look(self, query: Query) -> dict[str, Report]:
+        """Reports by upstream id; ids that the upstream does not know are left out. Raises `Unheard`."""
+        try:
+            response = await self._send(self.adapter.write_query(query), LOOK_SECONDS, fresh=False)
+            return {report.task_id: report for report in self._read(query, response)}
+        except Unreadable as error:
+            raise Unheard(f"the reply could not be read: {error.path or 'body'}") from error
+
+    def _read(self, query: Query, response: Response) -> Sequence[Report]:
+        if not 200 <= response.status < 300:
+            refusal = self.adapter.read_refusal(response)
+            if response.status == 429 or response.status >= 500:
+                raise Unheard(
+                    f"HTTP {response.status}", throttled=response.status == 429, retry_after=refusal.retry_after
+                )
+        if query.batch and isinstance(self.adapter, BatchAdapter):
+            return self.adapter.read_reports(response)
+        return [self.adapter.read_report(response)]
+
+    async def _send(self, request: Request, read_timeout: float, *, fresh: bool) -> Response:
+        raise NotImplementedError
