@@ -1,0 +1,187 @@
+"""The guard of outgoing deliveries: resolves once, judges the whole answer, dials nothing but what it judged.
+
+`EgressGuard.check` is for the moment when a URL is given to us, `GuardBackend` for every attempt. The connection pool
+above stays keyed by host name, so TLS and the Host header keep the name while the socket goes to a vetted address.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+
+import httpcore
+import httpx
+from typing_extensions import override
+
+from service.addresses import Address, read_address
+from service.egress import EgressPolicy, Refused, Target
+from service.network import Network
+
+Resolve = Callable[[str, int], Awaitable[list[Address]]]
+"""Looks a name up for a port; an empty list when it has no address or no server answered in time. Never raises."""
+
+UNSPECIFIED_V4, UNSPECIFIED_V6 = IPv4Address(0), IPv6Address(0)
+REPLY_CAP = 256 * 1024  # a reply's head (the parser stops at 100 KiB) and more of its body than anybody keeps
+
+
+class SystemResolver:
+    """The machine's own resolver on threads of its own and with a deadline: `getaddrinfo` cannot be cancelled, and on
+    the loop's shared threads slow names would pile up until nothing else runs. One lookup per name at a time."""
+
+    def __init__(self, *, deadline: float = 5.0, workers: int = 16) -> None:
+        self._deadline = deadline
+        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="resolve")
+        self._running: dict[tuple[str, int], asyncio.Task[list[Address]]] = {}
+
+    async def __call__(self, name: str, port: int) -> list[Address]:
+        key = (name, port)
+        if key not in self._running:
+            task = asyncio.create_task(self._look_up(name, port))
+            self._running[key] = task
+            task.add_done_callback(lambda _: self._running.pop(key))
+        return await asyncio.shield(self._running[key])
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _look_up(self, name: str, port: int) -> list[Address]:
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self._deadline):
+                found = await loop.run_in_executor(self._threads, _getaddrinfo, name, port)
+        except (OSError, UnicodeError):  # a TimeoutError is an OSError
+            return []
+        addresses = (read_address(text) for text in found)
+        return list(dict.fromkeys(address for address in addresses if address is not None))
+
+
+def _getaddrinfo(name: str, port: int) -> list[str]:
+    return [str(found[4][0]) for found in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)]
+
+
+@dataclass(frozen=True, slots=True)
+class Vetted:
+    """Where a target may be dialled, in the resolver's order; empty if the name leads nowhere."""
+
+    addresses: tuple[Address, ...]
+    exempt: bool = False
+
+
+class EgressGuard:
+    """An `EgressPolicy` that can look names up."""
+
+    def __init__(self, policy: EgressPolicy, resolve: Resolve | None = None) -> None:
+        self.policy = policy
+        self._resolve = resolve or SystemResolver()
+
+    async def check(self, text: str) -> httpx.URL:
+        """For a URL that somebody hands in. Raises `Refused` if it is forbidden; a name that does not resolve passes,
+        since it may be our DNS that is down and every attempt asks again."""
+        url = self.policy.check_url(text)
+        await self.vet(Target.of(url))
+        return url
+
+    async def vet(self, target: Target) -> Vetted:
+        """The addresses that this target may be dialled at, from one lookup. Raises `Refused`."""
+        addresses, search_free = await self._addresses(target)
+        if not addresses:
+            return Vetted(())
+        exempt = self.policy.clear(target, addresses, search_free=search_free)
+        self._check_not_listening_here(target, addresses)
+        return Vetted(addresses, exempt)
+
+    async def _addresses(self, target: Target) -> tuple[tuple[Address, ...], bool]:
+        if target.literal is not None:
+            return (target.literal,), True
+        # The trailing dot keeps search domains away; a name of the hosts file is found only without it.
+        found = await self._resolve(f"{target.host}.", target.port)
+        if found:
+            return tuple(found), True
+        return tuple(await self._resolve(target.host, target.port)), False
+
+    def _check_not_listening_here(self, target: Target, addresses: Iterable[Address]) -> None:
+        """A server that listens on every interface is met at each of this machine's addresses."""
+        everywhere = {(str(UNSPECIFIED_V4), target.port), (str(UNSPECIFIED_V6), target.port)}
+        if not everywhere.isdisjoint(self.policy.own_pairs) and any(map(_is_of_this_machine, addresses)):
+            raise Refused("The URL leads back to this server.")
+
+
+def _is_of_this_machine(address: Address) -> bool:
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.bind((str(address), 0))  # sends nothing; only an address of our own can be bound
+    except OSError:
+        return False
+    return True
+
+
+class GuardBackend(httpcore.AsyncNetworkBackend):
+    """Dials for one URL scheme, and only where the guard lets it. Raises `Refused` before a packet is sent."""
+
+    def __init__(self, guard: EgressGuard, scheme: str, network: httpcore.AsyncNetworkBackend | None = None) -> None:
+        self._guard = guard
+        self._scheme = scheme
+        self._network = network or Network(REPLY_CAP)
+
+    @override
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        try:
+            async with asyncio.timeout(timeout) as limit:
+                vetted = await self._guard.vet(Target(self._scheme, host, port))
+                if not vetted.addresses:
+                    raise httpcore.ConnectError("the host name does not resolve")
+                return await self._dial(vetted.addresses, port, limit.when(), socket_options)
+        except TimeoutError as error:
+            raise httpcore.ConnectTimeout("no connection in time") from error
+
+    @override
+    async def connect_unix_socket(
+        self, path: str, timeout: float | None = None, socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None
+    ) -> httpcore.AsyncNetworkStream:
+        raise Refused("Unix sockets are not dialled.")
+
+    @override
+    async def sleep(self, seconds: float) -> None:
+        await self._network.sleep(seconds)
+
+    async def _dial(
+        self,
+        addresses: tuple[Address, ...],
+        port: int,
+        due: float | None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None,
+    ) -> httpcore.AsyncNetworkStream:
+        """The first address that answers. Each gets an equal share of the time that is left, so that one which
+        swallows packets does not use up the turn of the others."""
+        failure: Exception = httpcore.ConnectError("no address")
+        for place, address in enumerate(addresses):
+            left = None if due is None else max(0.0, due - asyncio.get_running_loop().time())
+            share = None if left is None else left / (len(addresses) - place)
+            try:
+                stream = await self._network.connect_tcp(str(address), port, share, None, socket_options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failure = error
+                continue
+            return await _verified(stream, address, port)
+        raise failure
+
+
+async def _verified(stream: httpcore.AsyncNetworkStream, address: Address, port: int) -> httpcore.AsyncNetworkStream:
+    """The second line of defence: the socket's own word on where it leads."""
+    host, connected_port, *_ = stream.get_extra_info("server_addr")
+    if (read_address(host), connected_port) != (address, port):
+        await stream.aclose()
+        raise Refused("The connection led elsewhere than to the checked address.")
+    return stream

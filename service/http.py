@@ -1,0 +1,254 @@
+"""The two HTTP clients, and how a request is sent so that its fate is known.
+
+Upstream: what we pay for. A create is sent once, on a connection of its own, and a failure says whether the request can
+have been seen. Egress: what others asked us to call. Each request has one absolute deadline (httpx's own time-outs run
+per read: a receiver that drips a byte now and then never meets them), its reply is read to a cap, redirects are not
+followed, and the guard decides on every connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from http.cookiejar import CookieJar
+from typing import Any, cast
+
+import httpx
+
+from adapters import messages
+from service.guard import REPLY_CAP, EgressGuard, GuardBackend
+from service.jsondoor import salvage_json
+from service.network import Network, TooLong
+from service.pool import OriginTransport, Reuse
+
+AGENT = "Ringback/0.1"
+EXCERPT = 16 * 1024
+UPSTREAM_CAP = 8 * 1024 * 1024
+MAX_HEADERS, MAX_HEADER = 64, 1024
+
+
+class NoReply(Exception):
+    """The exchange ended without a reply. `reason` is half a sentence for people; it holds no URL and no secret."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class NotSent(NoReply):
+    """Provably not a byte of the request was written: it may be sent again, or elsewhere."""
+
+
+class Lost(NoReply):
+    """The peer may have seen the request and acted on it."""
+
+
+class _NoCookies(CookieJar):
+    """One receiver's cookie must never reach another, so none is read and none is sent."""
+
+    def extract_cookies(self, response: Any, request: Any) -> None:
+        pass
+
+    def add_cookie_header(self, request: Any) -> None:
+        pass
+
+
+def upstream_client(
+    *, mounts: Mapping[str, httpx.AsyncBaseTransport] | None = None, tls_context: ssl.SSLContext | None = None
+) -> httpx.AsyncClient:
+    """The client for providers. `mounts` routes hosts to other transports, as `httpx.AsyncClient` does."""
+    return _client(
+        OriginTransport(connect_retries=2, tls_context=tls_context),
+        httpx.Timeout(connect=5.0, read=120.0, write=60.0, pool=5.0),
+        mounts or {},
+    )
+
+
+def egress_client(
+    guard: EgressGuard, *, reply_cap: int | None = REPLY_CAP, tls_context: ssl.SSLContext | None = None
+) -> httpx.AsyncClient:
+    """The client for URLs that others gave us. It reads at most `reply_cap` bytes for a request, head included."""
+
+    def transport(scheme: str) -> OriginTransport:
+        return OriginTransport(GuardBackend(guard, scheme, Network(reply_cap)), width=16, tls_context=tls_context)
+
+    return _client(
+        transport("https"),
+        httpx.Timeout(connect=10.0, read=30.0, write=30.0, pool=30.0),
+        {"http://": transport("http")},
+    )
+
+
+def _client(
+    transport: OriginTransport, timeout: httpx.Timeout, mounts: Mapping[str, httpx.AsyncBaseTransport]
+) -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        transport=transport,
+        mounts=dict(mounts),
+        timeout=timeout,
+        trust_env=False,  # a proxy of the environment would connect for us, past the guard
+        follow_redirects=False,
+        cookies=_NoCookies(),
+        headers={"user-agent": AGENT, "accept-encoding": "identity"},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a receiver answered. `headers` has lower-case names, `body` is its first bytes as they came, `truncated`
+    says that there was more, or that the rest did not come in time. `peer` is the (address, port) that was connected
+    to, for `EgressPolicy.may_quote`; None if no socket was involved."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    truncated: bool
+    elapsed_ms: int
+    peer: tuple[str, int] | None = None
+
+
+async def send_once(
+    client: httpx.AsyncClient, request: httpx.Request, *, deadline_seconds: float, body_cap: int = EXCERPT
+) -> Reply:
+    """Sends a delivery. A kept connection that proves dead is replaced at once, so the receiver may see it twice.
+
+    The status is the answer: a body that drips, breaks off or does not end only shortens what is kept of it.
+    Raises `NotSent` or `Lost`, and what the guard raises (`service.egress.Refused`).
+    """
+    clock = asyncio.get_running_loop().time
+    started = clock()
+    wire = _Wire(request, Reuse.RESEND)
+    kept = bytearray()
+    response = None
+    whole = False
+    try:
+        async with asyncio.timeout(deadline_seconds):
+            response = await client.send(request, stream=True, follow_redirects=False)
+            whole = await _read(response, response.aiter_raw(), kept, body_cap)
+    except (httpx.HTTPError, TimeoutError) as error:
+        if response is None:
+            raise wire.failure(error) from error
+    elapsed_ms = round((clock() - started) * 1000)
+    return Reply(response.status_code, _headers(response), bytes(kept), not whole, elapsed_ms, _peer(response))
+
+
+def upstream_request(
+    client: httpx.AsyncClient, base_url: str, request: messages.Request, headers: Mapping[str, str]
+) -> httpx.Request:
+    """An adapter's request for one account: below `base_url`, which may end in a path, with `headers` (credentials)."""
+    content = None
+    sent = {**request.headers, **headers}
+    if request.body is not None:
+        content = json.dumps(request.body, ensure_ascii=False, separators=(",", ":")).encode()
+        sent = {"content-type": "application/json", **sent}
+    return client.build_request(
+        request.method,
+        base_url.rstrip("/") + request.path,
+        params=dict(request.query) or None,
+        content=content,
+        headers=sent,
+    )
+
+
+async def send_upstream(
+    client: httpx.AsyncClient, request: httpx.Request, read_timeout: float, *, fresh: bool = False
+) -> messages.Response:
+    """Sends to a provider and reads the whole reply, in `read_timeout` seconds altogether.
+
+    `fresh` is for what must not happen twice: it gets a connection of its own and is never resent. Anything else is a
+    look and is resent once if a kept connection proves dead. A body that is not JSON becomes None. Raises `NotSent` or
+    `Lost`; for a `fresh` request `Lost` means that the task may exist.
+    """
+    wire = _Wire(request, Reuse.NEVER if fresh else Reuse.RESEND)
+    request.extensions["timeout"] = {**request.extensions.get("timeout", {}), "read": read_timeout}
+    kept = bytearray()
+    try:
+        async with asyncio.timeout(read_timeout):
+            response = await client.send(request, stream=True, follow_redirects=False)
+            whole = await _read(response, response.aiter_bytes(), kept, UPSTREAM_CAP)
+    except (httpx.HTTPError, TimeoutError) as error:
+        raise wire.failure(error) from error
+    if not whole:
+        raise Lost("the reply is too long")
+    return messages.Response(response.status_code, salvage_json(bytes(kept)), dict(response.headers.items()))
+
+
+async def _read(response: httpx.Response, parts: AsyncIterator[bytes], kept: bytearray, cap: int) -> bool:
+    """Moves the body into `kept` up to `cap` bytes and closes the reply; whether that was all of it."""
+    try:
+        async with aclosing(cast("AsyncGenerator[bytes, None]", parts)):
+            async for part in parts:
+                room = cap - len(kept)
+                kept += part[:room]
+                if len(part) > room:
+                    return False
+    finally:
+        await response.aclose()
+    return True
+
+
+def _headers(response: httpx.Response) -> dict[str, str]:
+    return {name: value[:MAX_HEADER] for name, value in list(response.headers.items())[:MAX_HEADERS]}
+
+
+def _peer(response: httpx.Response) -> tuple[str, int] | None:
+    stream = response.extensions.get("network_stream")
+    address = stream.get_extra_info("server_addr") if stream else None
+    return (str(address[0]), int(address[1])) if address else None
+
+
+class _Wire:
+    """Watches one request through httpcore's "trace" extension, to know whether a byte of it can have left."""
+
+    BEFORE = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+
+    def __init__(self, request: httpx.Request, reuse: Reuse) -> None:
+        self._connecting = False
+        self._writing = False
+        request.extensions = {**request.extensions, "reuse": reuse, "trace": self._see}
+
+    async def _see(self, event: str, info: object) -> None:
+        self._connecting |= event == "connection.connect_tcp.started"
+        self._writing |= event.endswith("send_request_headers.started")
+
+    def failure(self, error: Exception) -> NoReply:
+        """`Lost` unless the opposite is proven. Where nothing is traced, the kind of error must prove it."""
+        proven = not self._writing and (self._connecting or isinstance(error, self.BEFORE))
+        return (NotSent if proven else Lost)(_reason(error))
+
+
+def _reason(error: Exception) -> str:
+    match error:
+        case httpx.ConnectTimeout():
+            return "no connection in time"
+        case httpx.ConnectError():
+            return _why_not_connected(error)
+        case httpx.PoolTimeout():
+            return "too many requests to this host at once"
+        case httpx.TimeoutException() | TimeoutError():
+            return "no complete answer in time"
+        case httpx.RemoteProtocolError() if "disconnected" not in str(error):
+            return "the answer was not HTTP"
+        case httpx.LocalProtocolError() | httpx.UnsupportedProtocol():
+            return "the request could not be written"
+        case httpx.DecodingError():
+            return "the answer's encoding could not be read"
+    return "the answer was too long" if isinstance(error.__cause__, TooLong) else "the connection broke off"
+
+
+def _why_not_connected(error: BaseException) -> str:
+    cause: BaseException | None = error
+    while cause is not None:
+        match cause:
+            case ssl.SSLCertVerificationError():
+                return f"the TLS certificate was not accepted: {cause.verify_message}"
+            case ssl.SSLError():
+                return "the TLS handshake failed"
+            case ConnectionRefusedError():
+                return "the connection was refused"
+        cause = cause.__cause__ or cause.__context__
+    return str(error) if "resolve" in str(error) else "the connection failed"
