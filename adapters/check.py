@@ -30,7 +30,7 @@ class Problem:
 
     @property
     def sentence(self) -> str:
-        return f"{self.field}: {self.given} given, {self.allowed} allowed"
+        return f"{self.field}: {self.given} given, allowed: {self.allowed}"
 
 
 def check(submission: Submission, model: Model, provider: str) -> tuple[Problem, ...]:

@@ -57,8 +57,8 @@ def test_a_word_is_taken_from_its_list_only(name: str, field: str, values: list[
 def test_a_problem_reads_as_a_sentence() -> None:
     (small,) = problems("wan2.7-t2v", parameters={"resolution": "720p"})
     (long,) = problems("wan2.7-t2v", parameters={"duration": 16})
-    assert small.sentence == "resolution: 720p given, 720P, 1080P allowed"
-    assert long.sentence == "duration: 16 given, 2 to 15 allowed"
+    assert small.sentence == "resolution: 720p given, allowed: 720P, 1080P"
+    assert long.sentence == "duration: 16 given, allowed: 2 to 15"
 
 
 def test_all_problems_are_told_at_once() -> None:
