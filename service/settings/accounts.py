@@ -1,0 +1,74 @@
+"""Upstream accounts out of the rows of providers: a provider whose key was given is an account."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic import ValidationError
+
+from adapters.providers import PROVIDERS, Provider
+from service.settings.given import PREFIX, Given, problems_of
+from service.settings.values import Account
+
+PARTS = ("api_key", "base_url", "poll_seconds")
+"""What can be set for each provider."""
+
+
+def variables_of(provider: Provider) -> dict[str, str]:
+    """The settings of one provider and their variables."""
+    upper = provider.name.upper()
+    return {
+        f"{provider.name}_api_key": provider.api_key_env,
+        f"{provider.name}_base_url": f"{PREFIX}{upper}_BASE_URL",
+        f"{provider.name}_poll_seconds": f"{PREFIX}{upper}_POLL_SECONDS",
+    }
+
+
+def read_accounts(given: Given) -> tuple[tuple[Account, ...], list[str]]:
+    """The accounts in the order of preference, and what is wrong with them.
+
+    `providers` chooses and orders; without it every provider with a key is used, in the order of the rows.
+    """
+    with_key = [name for name in PROVIDERS if f"{name}_api_key" in given.values]
+    names, problems = _chosen(given, with_key) if "providers" in given.values else (with_key, [])
+    accounts = []
+    for name in names:
+        try:
+            accounts.append(Account.model_validate(_account(PROVIDERS[name], given.values)))
+        except ValidationError as error:
+            problems += problems_of(error, Account, _part(name, given))
+    return tuple(accounts), problems
+
+
+def _chosen(given: Given, with_key: list[str]) -> tuple[list[str], list[str]]:
+    label, value = given.labels["providers"], given.values["providers"]
+    listed = value.split(",") if isinstance(value, str) else value
+    if not isinstance(listed, list) or not all(isinstance(entry, str) for entry in listed):
+        return [], [f"{label} must be names of providers, separated by commas."]
+    names = [name for entry in listed if (name := entry.strip())]
+    problems = [f"{label} names {name} twice." for name in sorted({name for name in names if names.count(name) > 1})]
+    for name in dict.fromkeys(names):
+        if name not in PROVIDERS:
+            near = get_close_matches(name, PROVIDERS, n=1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            problems.append(f"{label} names {name!r}, which is none of {', '.join(PROVIDERS)}.{hint}")
+        elif name not in with_key:
+            problems.append(f"{label} names {name}, but {PROVIDERS[name].api_key_env} is not set.")
+    return [name for name in dict.fromkeys(names) if name in with_key], problems
+
+
+def _account(provider: Provider, values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "provider": provider,
+        "base_url": provider.base_url,
+        "poll_seconds": provider.look_every_seconds,
+    } | {part: values[f"{provider.name}_{part}"] for part in PARTS if f"{provider.name}_{part}" in values}
+
+
+def _part(name: str, given: Given) -> Given:
+    """What was given for one provider, under the names of an account's fields."""
+    own = {part: f"{name}_{part}" for part in PARTS if f"{name}_{part}" in given.values}
+    values = {part: given.values[full] for part, full in own.items()}
+    return Given(values, {part: given.labels[full] for part, full in own.items()}, ())
