@@ -6,31 +6,62 @@ anything else is tried again by the schedule; 410 Gone ends it. Redirects are ne
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 import httpx
 
-from service.backoff import Jitter
+from service.backoff import Jitter, next_delivery
 from service.clients import Clients
 from service.clock import Clock
 from service.egress import Refused
-from service.http import Unreached, post_once
+from service.guard import EgressGuard
+from service.http import NoReply, Reply, send_once
 from service.logs import get_logger
+from service.signing import sign
 from service.store import Queue, Store
-from service.tasks import Delivery
+from service.tasks import Attempt, Delivery, DeliveryState
 
-log = get_logger(__name__)
+log = get_logger("deliver")
 DEADLINE_SECONDS = 20.0
 LEASE_MS = 60_000
 GONE = 410
 REPLY_KEPT = 2_000
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one POST, in a word and a sentence. `final` forbids another attempt."""
+
+    verdict: str
+    reason: str
+    elapsed_ms: int
+    status: int | None = None
+    reply: str | None = None
+    retry_after: float | None = None
+    final: bool = False
+
+    @property
+    def delivered(self) -> bool:
+        return self.verdict == "delivered"
+
+
 class DeliveryQueue:
-    def __init__(self, store: Store, clients: Clients, client: httpx.AsyncClient, clock: Clock, jitter: Jitter) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clients: Clients,
+        client: httpx.AsyncClient,
+        guard: EgressGuard,
+        clock: Clock,
+        jitter: Jitter,
+    ) -> None:
         self._store = store
         self._clients = clients
         self._client = client
+        self._guard = guard
         self._clock = clock
         self._jitter = jitter
 
@@ -43,12 +74,97 @@ class DeliveryQueue:
 
     async def handle(self, item: Delivery) -> None:
         started = self._clock()
-        request = await self._signed(item, started)
         try:
-            reply = await post_once(self._client, request, DEADLINE_SECONDS)
+            url = await self._guard.check(item.url)
+            request = await self._signed(item, url, started)
+            reply = await send_once(self._client, request, deadline_seconds=DEADLINE_SECONDS)
+            outcome = self._judge(reply)
         except Refused as error:
-            await self._failed(item, started, "refused", f"not dialled: {error}")
-        except Unreached as error:
-            await self._failed(item, started, error.kind, str(error))
-        else:
-            await self._answered(item, started, reply)
+            outcome = Outcome("refused", f"not dialled: {error.reason}", self._clock() - started)
+        except NoReply as error:
+            outcome = Outcome("no_reply", error.reason, self._clock() - started)
+        await self._record(item, outcome, started)
+
+    async def _signed(self, delivery: Delivery, url: httpx.URL, now: int) -> httpx.Request:
+        secrets = await self._clients.secrets_of(delivery.client)
+        headers = sign(secrets, delivery.id, now // 1000, delivery.body)
+        headers["content-type"] = "application/json"
+        return self._client.build_request("POST", url, content=delivery.body, headers=headers)
+
+    def _judge(self, reply: Reply) -> Outcome:
+        kept = reply.body[:REPLY_KEPT].decode(errors="replace").replace("\0", "\ufffd")
+        text = kept if self._guard.policy.may_quote(reply.peer) else None
+        verdict, reason = _sentence(reply)
+        return Outcome(
+            verdict,
+            reason,
+            reply.elapsed_ms,
+            status=reply.status,
+            reply=text,
+            retry_after=read_retry_after(reply.headers, self._clock()),
+            final=reply.status == GONE,
+        )
+
+    async def _record(self, delivery: Delivery, outcome: Outcome, started: int) -> None:
+        now = self._clock()
+        tries = delivery.tries + 1
+        state, next_at = DeliveryState.DELIVERED, None
+        if outcome.final:
+            state = DeliveryState.ABANDONED
+        elif not outcome.delivered:
+            next_at = next_delivery(tries, now, outcome.retry_after, self._jitter)
+            state = DeliveryState.EXHAUSTED if next_at is None else DeliveryState.PENDING
+        attempt = Attempt(
+            delivery=delivery.id,
+            number=delivery.attempts + 1,
+            started_at=started,
+            elapsed_ms=outcome.elapsed_ms,
+            verdict=outcome.verdict,
+            reason=outcome.reason,
+            status=outcome.status,
+            reply=outcome.reply,
+            next_at=next_at,
+        )
+        await self._store.deliveries.attempted(attempt, state, now if outcome.delivered else None)
+        _log(delivery, attempt, state)
+
+
+def _sentence(reply: Reply) -> tuple[str, str]:
+    status = reply.status
+    if 200 <= status < 300:
+        return "delivered", f"answered {status}"
+    if 300 <= status < 400:
+        return "redirect", f"answered {status}: redirects are not followed; change the callback URL"
+    if status == GONE:
+        return "gone", "answered 410 Gone: nothing more is sent there"
+    return "bad_status", f"answered {status}; a 2xx is needed"
+
+
+def read_retry_after(headers: Mapping[str, str], now: int) -> float | None:
+    """Seconds from `Retry-After`, in either of its forms (RFC 9110 10.2.3); None if absent or unreadable."""
+    text = headers.get("retry-after", "").strip()
+    if text.isascii() and text.isdigit() and len(text) < 10:
+        return float(text)
+    try:
+        at = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return max(0.0, (at - datetime.fromtimestamp(now / 1000, UTC)).total_seconds())
+
+
+def _log(delivery: Delivery, attempt: Attempt, state: DeliveryState) -> None:
+    log.event(
+        "delivery.attempted",
+        delivery=delivery.id,
+        task=delivery.task,
+        type=delivery.type,
+        host=httpx.URL(delivery.url).host,
+        number=attempt.number,
+        status=attempt.status,
+        verdict=attempt.verdict,
+        reason=attempt.reason,
+        elapsed_ms=attempt.elapsed_ms,
+        state=state,
+        next_at=attempt.next_at,
+    )

@@ -141,7 +141,7 @@ class GuardBackend(httpcore.AsyncNetworkBackend):
             async with asyncio.timeout(timeout) as limit:
                 vetted = await self._guard.vet(Target(self._scheme, host, port))
                 if not vetted.addresses:
-                    raise httpcore.ConnectError("the host name does not resolve")
+                    raise httpcore.ConnectError("no such name") from socket.gaierror(socket.EAI_NONAME, "no address")
                 return await self._dial(vetted.addresses, port, limit.when(), socket_options)
         except TimeoutError as error:
             raise httpcore.ConnectTimeout("no connection in time") from error

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
@@ -250,5 +251,7 @@ def _why_not_connected(error: BaseException) -> str:
                 return "the TLS handshake failed"
             case ConnectionRefusedError():
                 return "the connection was refused"
+            case socket.gaierror():
+                return "the host name does not resolve"
         cause = cause.__cause__ or cause.__context__
-    return str(error) if "resolve" in str(error) else "the connection failed"
+    return "the connection failed"

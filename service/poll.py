@@ -21,7 +21,7 @@ from service.store import Queue, Store
 from service.tasks import TASK_EXPIRED, Placement, Task, TaskState, Verdict
 from service.upstream import Unheard, Upstream
 
-log = get_logger(__name__)
+log = get_logger("poll")
 LEASE_MS = 60_000
 THROTTLED_SECONDS = 10.0
 AGAIN_SECONDS = 3.0

@@ -16,7 +16,7 @@ from service.store import Store
 from service.tasks import NO_RESULT, Task, TaskState, Verdict, advance, fail
 from service.tell import Teller
 
-log = get_logger(__name__)
+log = get_logger("receive")
 
 
 class Receiver:

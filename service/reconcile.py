@@ -15,7 +15,7 @@ from service.send import Timing
 from service.store import Queue, Store
 from service.tasks import OUTCOME_UNKNOWN, Placement, Verdict
 
-log = get_logger(__name__)
+log = get_logger("reconcile")
 LEASE_MS = 60_000
 
 
@@ -46,7 +46,7 @@ class DoubtQueue:
         await self._store.tasks.doubted(placement.id, reason, now, max(until, now))
         fields = {"task": placement.task, "provider": placement.provider, "reason": reason}
         await self._store.keys.note("submission.in_doubt", now, fields)
-        log.event("submission.in_doubt", **fields)
+        log.event("submission.in_doubt", task=placement.task, provider=placement.provider, reason=reason)
 
     async def _give_up(self, placement: Placement) -> None:
         task = await self._store.lookups.task(placement.task)

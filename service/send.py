@@ -21,7 +21,7 @@ from service.store import Queue, Store
 from service.tasks import NOT_ACCEPTED, Task, Verdict
 from service.upstream import Upstream
 
-log = get_logger(__name__)
+log = get_logger("send")
 
 SEND_AGAIN = frozenset({Category.THROTTLED, Category.REJECTED})
 """Refusals after which nothing was accepted and the same create may be taken later."""

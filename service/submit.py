@@ -26,7 +26,7 @@ from service.store import Store
 from service.tasks import Format, Placement, Subscription, Task, TaskState, Verdict
 from service.upstream import Upstream
 
-log = get_logger(__name__)
+log = get_logger("submit")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import httpx
 from adapters.base import Adapter, BatchAdapter
 from adapters.messages import Query, Report, Request, Response, Unreadable
 from adapters.providers import Provider
+from service.http import NoReply, send_upstream, upstream_request
 from service.pacing import Bucket
 
 LOOK_SECONDS = 20.0
@@ -57,6 +58,8 @@ class Upstream:
         try:
             response = await self._send(self.adapter.write_query(query), LOOK_SECONDS, fresh=False)
             return {report.task_id: report for report in self._read(query, response)}
+        except NoReply as error:
+            raise Unheard(error.reason) from error
         except Unreadable as error:
             raise Unheard(f"the reply could not be read: {error.path or 'body'}") from error
 
@@ -72,4 +75,6 @@ class Upstream:
         return [self.adapter.read_report(response)]
 
     async def _send(self, request: Request, read_timeout: float, *, fresh: bool) -> Response:
-        raise NotImplementedError
+        credentials = {"authorization": f"Bearer {self._key}", "accept": "application/json"}
+        built = upstream_request(self._client, self._base_url, request, credentials)
+        return await send_upstream(self._client, built, read_timeout, fresh=fresh)

@@ -12,7 +12,7 @@ from service.logs import get_logger
 T = TypeVar("T")
 IDLE_MS = 5_000
 TROUBLE_SECONDS = 1.0
-log = get_logger(__name__)
+log = get_logger("worker")
 
 
 class Work(Protocol[T]):

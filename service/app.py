@@ -1,0 +1,218 @@
+"""The composition root: the only place that knows everything. Parts are made here, wired, started and stopped."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import httpx
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+
+from adapters import SHAPES
+from adapters.base import Adapter
+from service.addresses import parse_allow
+from service.backoff import Jitter, random_jitter
+from service.callback_urls import CallbackUrls
+from service.clients import Clients
+from service.clock import Clock, system_clock
+from service.deliver import DeliveryQueue
+from service.egress import EgressPolicy
+from service.guard import EgressGuard, Resolve
+from service.http import egress_client, upstream_client
+from service.poll import LookQueue
+from service.receive import Receiver
+from service.reconcile import DoubtQueue
+from service.routes import ROUTES
+from service.routes.edge import HANDLERS, House, Limits
+from service.routes.hosts import HostGuard
+from service.send import Sender, SendQueue, Timing
+from service.settings import Settings, check_exposure
+from service.signing import CallbackTokens
+from service.store import Store
+from service.submit import Submitter
+from service.tasks import Task
+from service.tell import Teller
+from service.upstream import Upstream
+from service.vault import Vault, hash_key
+from service.waiting import WaitingRoom
+from service.worker import Worker
+
+STOP_SECONDS = 4.0
+"""How long open sends, and then open attempts, may take to finish at a stop."""
+
+
+class Ringback:
+    """One server, wired but not started. `clock`, `jitter`, `resolve` and `upstream` are given by tests.
+
+    Raises `AlreadyServed` if another server holds the database, `SettingsError` if it would be exposed without keys."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Clock = system_clock,
+        jitter: Jitter = random_jitter,
+        resolve: Resolve | None = None,
+        upstream: httpx.AsyncClient | None = None,
+    ) -> None:
+        self.settings = settings
+        self.clock = clock
+        self._jitter = jitter
+        self.store = Store.open(settings.database)
+        self.catalogue = settings.load_catalogue()
+        self.shapes: Mapping[str, Adapter] = {name: shape(self.catalogue) for name, shape in SHAPES.items()}
+        secret_keys = [key.get_secret_value() for key in settings.secret_keys]
+        self.tokens = CallbackTokens(secret_keys)
+        self.urls = CallbackUrls(settings.public_url, self.tokens)
+        self.guard = EgressGuard(_policy(settings), resolve)
+        self._upstream_client = upstream or upstream_client()
+        self._egress_client = egress_client(self.guard)
+        self.upstreams = _upstreams(settings, self.shapes, self._upstream_client, clock())
+        self.clients = _clients(settings, self.store, Vault(secret_keys), clock)
+        self.waiting = WaitingRoom(settings.hold_per_key)
+        self._wire()
+
+    def _wire(self) -> None:
+        settings, clock, store = self.settings, self.clock, self.store
+        timing = Timing(settings.create_timeout_seconds, settings.in_doubt_seconds)
+        receiver = Receiver(store, Teller(self.shapes, _message_id), clock, self._ended)
+        sender = Sender(store, receiver, self.upstreams, self.shapes, self.urls, clock, timing, self._jitter)
+        self.submitter = Submitter(
+            store, sender, self.upstreams, self.shapes, self.catalogue, self.guard, clock, timing,
+            settings.submit_wait_seconds,
+        )  # fmt: skip
+        deliveries = DeliveryQueue(store, self.clients, self._egress_client, self.guard, clock, self._jitter)
+        self.workers: dict[str, Worker[Any]] = {
+            "send": Worker("send", SendQueue(store, sender, clock, timing, _row_id), clock),
+            "doubt": Worker("doubt", DoubtQueue(store, receiver, clock, timing), clock),
+            "deliver": Worker("deliver", deliveries, clock, slots=64),
+        }
+        for upstream in self.upstreams:
+            looks = LookQueue(upstream, store, receiver, self.catalogue, self.urls, clock, self._jitter)
+            name = f"look.{upstream.name}"
+            self.workers[name] = Worker(name, looks, clock)
+
+    def _ended(self, task: Task) -> None:
+        self.waiting.ended(task)
+        self.workers["deliver"].wake()
+
+    @property
+    def house(self) -> House:
+        return House(
+            store=self.store,
+            clients=self.clients,
+            submitter=self.submitter,
+            waiting=self.waiting,
+            tokens=self.tokens,
+            shapes=self.shapes,
+            upstream_shapes={upstream.name: upstream.provider.shape for upstream in self.upstreams},
+            catalogue=self.catalogue,
+            workers=self.workers,
+            limits=Limits(self.settings.create_bytes, self.settings.hold_seconds),
+            clock=self.clock,
+        )
+
+    async def recover(self) -> None:
+        """At the start, before anything runs: what a dead server had in hand is due again."""
+        check_exposure(self.settings, has_keys=await self.store.keys.any())
+        await self.store.tasks.void_leases(self.clock())
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Recovers, runs the loops, and at the end stops them within seconds; whatever is cut off is due again."""
+        await self.recover()
+        loops = [asyncio.create_task(worker.run(), name=worker.name) for worker in self.workers.values()]
+        try:
+            yield
+        finally:
+            self.hurry()
+            await self.submitter.close(STOP_SECONDS)
+            for worker in self.workers.values():
+                worker.stop()
+            _, late = await asyncio.wait(loops, timeout=STOP_SECONDS)
+            for loop in late:
+                loop.cancel()
+            await asyncio.gather(*loops, return_exceptions=True)
+            await self.close()
+
+    def hurry(self) -> None:
+        """The server is about to stop: held requests end now, with the async reply and not with a drop."""
+        self.waiting.close()
+        self.submitter.hurry()
+
+    async def close(self) -> None:
+        await self._egress_client.aclose()
+        await self._upstream_client.aclose()
+        await self.store.close()
+
+
+def create_app(ringback: Ringback) -> Starlette:
+    """The ASGI application. Its lifespan runs the server's loops."""
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with ringback.running():
+            yield
+
+    public = ringback.settings.public_url
+    public_host = urlsplit(public).hostname if public else None
+    app = Starlette(
+        routes=ROUTES,
+        lifespan=lifespan,
+        middleware=[Middleware(HostGuard, public_host=public_host)],
+        exception_handlers=HANDLERS,
+    )
+    app.router.redirect_slashes = False  # a redirect of a POST loses its body behind TLS
+    app.state.house = ringback.house
+    return app
+
+
+def _policy(settings: Settings) -> EgressPolicy:
+    own = [(settings.host, settings.port)]
+    if settings.public_url:
+        public = urlsplit(settings.public_url)
+        own.append((public.hostname or "", public.port or (443 if public.scheme == "https" else 80)))
+    return EgressPolicy(allow=parse_allow(settings.egress_allow or ""), own=tuple(own))
+
+
+def _upstreams(
+    settings: Settings, shapes: Mapping[str, Adapter], client: httpx.AsyncClient, now: int
+) -> tuple[Upstream, ...]:
+    return tuple(
+        Upstream(
+            account.provider,
+            shapes[account.provider.shape],
+            client,
+            account.base_url,
+            account.api_key.get_secret_value(),
+            account.poll_seconds,
+            now,
+        )
+        for account in settings.accounts
+    )
+
+
+def _clients(settings: Settings, store: Store, vault: Vault, clock: Clock) -> Clients:
+    token = settings.admin_token
+    return Clients(
+        store,
+        vault,
+        clock,
+        named={hash_key(key.key.get_secret_value()): key.name for key in settings.api_keys},
+        webhook_secret=settings.webhook_secret.get_secret_value(),
+        admin_token=token.get_secret_value() if token else None,
+        open_mode=not settings.api_keys,
+    )
+
+
+def _row_id() -> str:
+    return str(uuid4())
+
+
+def _message_id() -> str:
+    return f"msg_{uuid4().hex}"
