@@ -62,9 +62,9 @@ def default(model: Model, shape: str, parameter: str) -> Scalar | None:
 
 
 @cache
-def builtin() -> Catalogue:
-    """The catalogue that comes with the package."""
-    return load(files("adapters").joinpath("models.toml").read_text("utf-8"))
+def builtin(*more: str) -> Catalogue:
+    """The catalogue that comes with the package, an operator's own texts laid over it. Raises `CatalogueError`."""
+    return load(files("adapters").joinpath("models.toml").read_text("utf-8"), *more)
 
 
 def load(text: str, *more: str) -> Catalogue:

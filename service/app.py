@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -15,6 +16,7 @@ from starlette.middleware import Middleware
 
 from adapters import SHAPES
 from adapters.base import Adapter
+from adapters.catalogue import Catalogue, CatalogueError, builtin
 from service.addresses import parse_allow
 from service.backoff import Jitter, random_jitter
 from service.callback_urls import CallbackUrls
@@ -31,7 +33,7 @@ from service.routes import ROUTES
 from service.routes.edge import HANDLERS, House, Limits
 from service.routes.hosts import HostGuard
 from service.send import Sender, SendQueue, Timing
-from service.settings import Settings, check_exposure
+from service.settings import Settings, SettingsError, check_exposure
 from service.signing import CallbackTokens
 from service.store import Store
 from service.submit import Submitter
@@ -63,8 +65,12 @@ class Ringback:
         self.settings = settings
         self.clock = clock
         self._jitter = jitter
-        self.store = Store.open(settings.database)
-        self.catalogue = settings.load_catalogue()
+        self.catalogue = _catalogue(settings)
+        if settings.on_postgres:
+            raise SettingsError(
+                ["RINGBACK_DATABASE: only SQLite is supported yet; give the path of a file."]
+            )
+        self.store = Store.open(Path(settings.database))
         self.shapes: Mapping[str, Adapter] = {name: shape(self.catalogue) for name, shape in SHAPES.items()}
         secret_keys = [key.get_secret_value() for key in settings.secret_keys]
         self.tokens = CallbackTokens(secret_keys)
@@ -120,7 +126,7 @@ class Ringback:
     async def recover(self) -> None:
         """At the start, before anything runs: what a dead server had in hand is due again."""
         check_exposure(self.settings, has_keys=await self.store.keys.any())
-        await self.store.tasks.void_leases(self.clock())
+        await self.store.queues.void_leases(self.clock())
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -172,6 +178,15 @@ def create_app(ringback: Ringback) -> Starlette:
     return app
 
 
+def _catalogue(settings: Settings) -> Catalogue:
+    if settings.catalogue is None:
+        return builtin()
+    try:
+        return builtin(settings.catalogue.read_text("utf-8"))
+    except (CatalogueError, OSError, UnicodeDecodeError) as error:
+        raise SettingsError([f"RINGBACK_CATALOGUE: {settings.catalogue}: {error}"]) from error
+
+
 def _policy(settings: Settings) -> EgressPolicy:
     own = [(settings.host, settings.port)]
     if settings.public_url:
@@ -203,7 +218,7 @@ def _clients(settings: Settings, store: Store, vault: Vault, clock: Clock) -> Cl
         store,
         vault,
         clock,
-        named={hash_key(key.key.get_secret_value()): key.name for key in settings.api_keys},
+        named={hash_key(key.key.get_secret_value()): f"env:{key.name}" for key in settings.api_keys},
         webhook_secret=settings.webhook_secret.get_secret_value(),
         admin_token=token.get_secret_value() if token else None,
         open_mode=not settings.api_keys,

@@ -1,0 +1,205 @@
+"""A world for tests: a clock that is turned, the four simulated upstreams, an inbox that checks signatures, and the
+whole service in between, on a real SQLite file. Only the inbox listens on a socket (loopback), because deliveries go
+through the real guard and the real transport."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import uvicorn
+from standardwebhooks.webhooks import Webhook
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from adapters.providers import PROVIDERS
+from service.app import Ringback, create_app
+from service.settings import Account, Settings
+from service.simulator import SimulatorSettings, create_simulator
+from service.simulator.world import World as SimulatedWorld
+
+KEY = "client-key-1"
+OTHER_KEY = "client-key-2"
+ADMIN = "admin-token"
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYqr"
+PUBLIC_URL = "https://ringback.test"
+SIMULATOR = "http://upstreams.test"
+
+
+class FakeClock:
+    """Milliseconds that stand still until turned."""
+
+    def __init__(self) -> None:
+        self.now = int(time.time() * 1000)
+
+    def __call__(self) -> int:
+        return self.now
+
+    def seconds(self) -> float:
+        return self.now / 1000
+
+    def turn(self, seconds: float) -> None:
+        self.now += int(seconds * 1000)
+
+
+@dataclass(frozen=True)
+class Received:
+    """One POST at the inbox, its signature already found good."""
+
+    path: str
+    id: str
+    body: Any
+    raw: bytes
+
+
+@dataclass
+class Inbox:
+    """A receiver of callbacks on loopback. `answers` are the statuses of the next requests; after them 204."""
+
+    url: str = ""
+    received: list[Received] = field(default_factory=list)
+    forged: list[bytes] = field(default_factory=list)
+    answers: list[tuple[int, dict[str, str]]] = field(default_factory=list)
+    secrets: tuple[str, ...] = (SECRET,)
+
+    async def receive(self, request: Request) -> Response:
+        raw = await request.body()
+        if not any(_genuine(secret, request, raw) for secret in self.secrets):
+            self.forged.append(raw)
+            return Response(status_code=401)
+        self.received.append(Received(request.url.path, request.headers["webhook-id"], json.loads(raw), raw))
+        status, headers = self.answers.pop(0) if self.answers else (204, {})
+        return Response(status_code=status, headers=headers)
+
+    def bodies(self, path: str) -> list[Any]:
+        return [one.body for one in self.received if one.path == path]
+
+
+def _genuine(secret: str, request: Request, raw: bytes) -> bool:
+    """By the independent library. Its `verify` reads the real clock, so its `sign` is compared instead."""
+    try:
+        sent = datetime.fromtimestamp(int(request.headers["webhook-timestamp"]), UTC)
+        expected = Webhook(secret).sign(request.headers["webhook-id"], sent, raw.decode())
+    except (KeyError, ValueError):
+        return False
+    return expected in request.headers.get("webhook-signature", "").split(" ")
+
+
+@asynccontextmanager
+async def serve(app: Any) -> AsyncIterator[str]:
+    """A real server on a free loopback port; gives its base URL."""
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, access_log=False, lifespan="on"))
+    server.capture_signals = nullcontext  # type: ignore[method-assign]
+    running = asyncio.create_task(server.serve())
+    while not server.started:
+        await asyncio.sleep(0)
+        if running.done():
+            await running
+    port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        await running
+
+
+@asynccontextmanager
+async def _inbox() -> AsyncIterator[Inbox]:
+    inbox = Inbox()
+    app = Starlette(routes=[Route("/{path:path}", inbox.receive, methods=["POST"])])
+    async with serve(app) as url:
+        inbox.url = url
+        yield inbox
+
+
+def accounts(names: Sequence[str], **changes: Any) -> tuple[Account, ...]:
+    return tuple(
+        Account(
+            provider=PROVIDERS[name], base_url=f"{SIMULATOR}/{name}", api_key=f"sk-{name}-key",
+            poll_seconds=PROVIDERS[name].look_every_seconds,
+        )
+        for name in names
+    )  # fmt: skip
+
+
+@dataclass
+class World:
+    """`client` speaks to the service with the first key. `settle` lets time pass."""
+
+    clock: FakeClock
+    simulator: Starlette
+    inbox: Inbox
+    ringback: Ringback
+    client: httpx.AsyncClient
+
+    @property
+    def upstreams(self) -> SimulatedWorld:
+        world: SimulatedWorld = self.simulator.state.world
+        return world
+
+    async def settle(self, seconds: float = 60.0, step: float = 1.0) -> None:
+        """Turns the clock in steps; after each, callbacks due are sent and every queue is worked off."""
+        for _ in range(max(1, int(seconds / step))):
+            self.clock.turn(step)
+            await self.upstreams.send_due_callbacks()
+            await self.tick()
+
+    async def tick(self) -> None:
+        while sum([await worker.tick() for worker in self.ringback.workers.values()]):
+            pass
+
+    def as_key(self, key: str | None) -> dict[str, str]:
+        return {"authorization": f"Bearer {key}"} if key else {}
+
+
+@asynccontextmanager
+async def world(
+    folder: Path,
+    *,
+    providers: Sequence[str] = tuple(PROVIDERS),
+    simulator: SimulatorSettings | None = None,
+    **settings: Any,
+) -> AsyncIterator[World]:
+    """Settings are those of `Settings`; by default two client keys, an admin token and a public URL."""
+    async with AsyncExitStack() as stack:
+        clock = FakeClock()
+        inbox = await stack.enter_async_context(_inbox())
+        to_service = httpx.AsyncClient()
+        sim = create_simulator(simulator or SimulatorSettings(), clock.seconds, to_service)
+        chosen = {
+            "database": str(folder / "ringback.db"),
+            "api_keys": (f"first:{KEY}", f"second:{OTHER_KEY}"),
+            "admin_token": ADMIN,
+            "webhook_secret": SECRET,
+            "public_url": PUBLIC_URL,
+            "egress_allow": "127.0.0.0/8",
+            "accounts": accounts(providers),
+        } | settings
+        upstream = httpx.AsyncClient(transport=httpx.ASGITransport(sim), base_url=SIMULATOR)
+        ringback = Ringback(Settings.model_validate(chosen), clock=clock, jitter=_no_jitter, upstream=upstream)
+        app = create_app(ringback)
+        to_service._transport = httpx.ASGITransport(app)
+        await ringback.recover()
+        client = httpx.AsyncClient(
+            transport=httpx.ASGITransport(app), base_url="http://localhost", headers={"authorization": f"Bearer {KEY}"}
+        )
+        stack.push_async_callback(ringback.close)
+        stack.push_async_callback(client.aclose)
+        stack.push_async_callback(to_service.aclose)
+        yield World(clock, sim, inbox, ringback, client)
+        ringback.hurry()
+        await ringback.submitter.close(1)
+
+
+def _no_jitter(low: float, high: float) -> float:
+    return (low + high) / 2
