@@ -1,4 +1,4 @@
-"""Callbacks on their way, as AceData sends them: a plain unsigned POST of JSON, once and never again (wire notes 1.5)."""
+"""Callbacks on their way, as AceData sends them: unsigned JSON, posted once and never again (wire notes 1.5)."""
 
 from __future__ import annotations
 
