@@ -22,6 +22,8 @@ class Adapter(ABC):
 
     name: ClassVar[str]
     family: ClassVar[str]
+    kept_headers: ClassVar[tuple[str, ...]] = ()
+    """Request headers of a create, lower-case, that `read_submission` looks at; whoever keeps a request keeps these."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         self.catalogue = catalogue

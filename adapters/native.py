@@ -21,6 +21,7 @@ class Native(Adapter):
 
     name: ClassVar[str] = "native"
     family: ClassVar[str] = "native"
+    kept_headers: ClassVar[tuple[str, ...]] = (native_submission.OSS_HEADER,)
 
     create_prefix: ClassVar[str] = ""
     tasks_base: ClassVar[str] = "/api/v1"

@@ -6,7 +6,7 @@ accepted (sent again later); or in doubt, which is never sent again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from adapters.base import Adapter
@@ -59,7 +59,7 @@ class Sender:
         store: Store,
         receiver: Receiver,
         upstreams: Sequence[Upstream],
-        shapes: dict[str, Adapter],
+        shapes: Mapping[str, Adapter],
         urls: CallbackUrls,
         clock: Clock,
         timing: Timing,

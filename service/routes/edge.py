@@ -128,15 +128,11 @@ async def read_json_body(request: HttpRequest, most: int) -> Any:
         raise refused(400, Category.INVALID_REQUEST, str(error)) from error
 
 
-async def message(request: HttpRequest, most: int) -> Request:
-    """The request as an adapter reads it, without the caller's key."""
-    kept = {name: request.headers[name] for name in KEPT_HEADERS if name in request.headers}
+async def message(request: HttpRequest, shape: Adapter, most: int) -> Request:
+    """The request as its adapter reads it, without the caller's key."""
+    kept = {name: request.headers[name] for name in shape.kept_headers if name in request.headers}
     body = await read_json_body(request, most) if request.method == "POST" else None
     return Request(request.method, request.url.path, body, dict(request.query_params), kept)
-
-
-KEPT_HEADERS = ("x-dashscope-ossresourceresolve", "x-dashscope-async")
-"""Headers of a create that mean something to an upstream."""
 
 
 def reply(response: Response) -> HttpResponse:

@@ -42,7 +42,7 @@ async def query(request: HttpRequest) -> HttpResponse:
     house = house_of(request)
     client = await caller(request)
     shape = house.shapes[shape_name(request.url.path)]
-    asked = shape.read_query(await message(request, house.limits.other_bytes))
+    asked = shape.read_query(await message(request, shape, house.limits.other_bytes))
     found = await house.store.lookups.tasks_by_id(asked.task_ids, None if client.admin else client.id)
     if asked.batch and isinstance(shape, BatchAdapter):
         return reply(shape.write_reports(tuple(describe(task) for task in found)))
@@ -57,7 +57,8 @@ async def _order(request: HttpRequest, client: Client, shape: str) -> Order:
     form = request.headers.get("x-callback-format", Format.OWN)
     if form not in set(Format):
         raise refused(400, Category.INVALID_REQUEST, f"X-Callback-Format: it may be {' or '.join(Format)}.")
-    read = await message(request, house_of(request).limits.create_bytes)
+    house = house_of(request)
+    read = await message(request, house.shapes[shape], house.limits.create_bytes)
     if not isinstance(read.body, dict):
         raise Unreadable("", "the body must be a JSON object.")
     return Order(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from uuid import uuid4
 
 from service.store import rows
 from service.store.engine import Engine, Transaction
@@ -65,13 +67,13 @@ class KeyVerbs:
 
         return await self._engine.read(verb)
 
-    async def note(self, event: str, at: int, kind: str, fields: dict[str, str]) -> None:
+    async def note(self, kind: str, at: int, fields: Mapping[str, str]) -> None:
         """Keeps an operator event."""
 
         def verb(tx: Transaction) -> None:
             tx.run(
                 "INSERT INTO operator_events (id, at, kind, fields) VALUES (:id, :at, :kind, :fields)",
-                id=event, at=at, kind=kind, fields=rows.dump(fields),
+                id=str(uuid4()), at=at, kind=kind, fields=rows.dump(dict(fields)),
             )  # fmt: skip
 
         await self._engine.write(verb)
