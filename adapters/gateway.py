@@ -173,7 +173,7 @@ def _error(body: Mapping[str, Any]) -> tuple[str, str, str]:
         return "", "", "gateway"
     bracketed = BRACKETED.fullmatch(message)
     if bracketed:
-        return bracketed[1], bracketed[2], "native"
+        return bracketed[1], bracketed[2], "gateway" if bracketed[1] in (*GATEWAY, CANCELED) else "native"
     kind = text_of(place.get("type"))
     if category_of("native", code):
         return code, message.removeprefix(f"[{code}] "), "native"

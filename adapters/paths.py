@@ -10,10 +10,10 @@ INPUT = frozenset({"prompt", "negative_prompt", "media", "template"})
 
 
 def path_of(family: str, name: str) -> str:
-    """The wire path of a canonical field name."""
+    """The wire path of a canonical field name, or of an item of one ("media[2]")."""
     if family != "native":
         return name
-    if name in INPUT:
+    if name.partition("[")[0] in INPUT:
         return f"input.{name}"
     return f"parameters.{name}" if name in PARAMETERS else name
 
