@@ -143,6 +143,7 @@ def read_url(text: str) -> httpx.URL:
         raise Refused("The URL contains a space, a backslash or a control character; percent-encode them.")
     try:
         url = httpx.URL(text)
+        url.host.encode()  # decodes an international name, as httpx does when it dials
     except (httpx.InvalidURL, ValueError):
         raise Refused("This is not a URL.") from None
     if url.scheme not in DEFAULT_PORTS:
