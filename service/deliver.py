@@ -10,15 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-
-import httpx
+from urllib.parse import urlsplit
 
 from service.backoff import Jitter, next_delivery
 from service.clients import Clients
 from service.clock import Clock
 from service.egress import Refused
 from service.guard import EgressGuard
-from service.http import NoReply, Reply, send_once
+from service.http import Client, NoReply, Reply, send_once
 from service.logs import get_logger
 from service.signing import sign
 from service.store import Queue, Store
@@ -53,7 +52,7 @@ class DeliveryQueue:
         self,
         store: Store,
         clients: Clients,
-        client: httpx.AsyncClient,
+        client: Client,
         guard: EgressGuard,
         clock: Clock,
         jitter: Jitter,
@@ -76,7 +75,8 @@ class DeliveryQueue:
         started = self._clock()
         try:
             url = await self._guard.check(item.url)
-            request = await self._signed(item, url, started)
+            headers = await self._headers(item, started)
+            request = self._client.build_request("POST", url, content=item.body, headers=headers)
             reply = await send_once(self._client, request, deadline_seconds=DEADLINE_SECONDS)
             outcome = self._judge(reply)
         except Refused as error:
@@ -85,11 +85,10 @@ class DeliveryQueue:
             outcome = Outcome("no_reply", error.reason, self._clock() - started)
         await self._record(item, outcome, started)
 
-    async def _signed(self, delivery: Delivery, url: httpx.URL, now: int) -> httpx.Request:
+    async def _headers(self, delivery: Delivery, now: int) -> dict[str, str]:
         secrets = await self._clients.secrets_of(delivery.client)
         headers = sign(secrets, delivery.id, now // 1000, delivery.body)
-        headers["content-type"] = "application/json"
-        return self._client.build_request("POST", url, content=delivery.body, headers=headers)
+        return headers | {"content-type": "application/json"}
 
     def _judge(self, reply: Reply) -> Outcome:
         kept = reply.body[:REPLY_KEPT].decode(errors="replace").replace("\0", "\ufffd")
@@ -159,7 +158,7 @@ def _log(delivery: Delivery, attempt: Attempt, state: DeliveryState) -> None:
         delivery=delivery.id,
         task=delivery.task,
         type=delivery.type,
-        host=httpx.URL(delivery.url).host,
+        host=urlsplit(delivery.url).hostname,
         number=attempt.number,
         status=attempt.status,
         verdict=attempt.verdict,

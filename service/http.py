@@ -31,6 +31,9 @@ EXCERPT = 16 * 1024
 UPSTREAM_CAP = 8 * 1024 * 1024
 MAX_HEADERS, MAX_HEADER = 64, 1024
 
+Client = httpx.AsyncClient
+"""What `upstream_client` and `egress_client` make."""
+
 
 class NoReply(Exception):
     """The exchange ended without a reply. `reason` is half a sentence for people; it holds no URL and no secret."""

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import httpx
-
 from adapters.base import Adapter, BatchAdapter
 from adapters.messages import Query, Report, Request, Response, Unreadable
 from adapters.providers import Provider
-from service.http import NoReply, send_upstream, upstream_request
+from service.http import Client, NoReply, send_upstream, upstream_request
 from service.pacing import Bucket
 
 LOOK_SECONDS = 20.0
@@ -31,7 +29,7 @@ class Upstream:
         self,
         provider: Provider,
         adapter: Adapter,
-        client: httpx.AsyncClient,
+        client: Client,
         base_url: str,
         key: str,
         every: float,
