@@ -52,7 +52,7 @@ def read_json(data: bytes) -> Any:
     surrogate, no NUL, no integer beyond 64 bits. Raises `Malformed` and nothing else, for any bytes, in a time
     proportional to their number."""
     text = _decode(data)
-    _check_structure(data)
+    _check_depth(_structure(data))  # before anything is built
     faults: list[_Fault] = []
     tree = _parse(text, faults)
     if faults or TROUBLED_ESCAPE.search(text):
@@ -76,9 +76,10 @@ def salvage_json(data: bytes) -> Any:
     lone surrogates and NUL; NaN, infinity and what is nested too deep becomes None; the last of two equal keys wins.
     """
     try:
+        _structure(data)
         tree = json.loads(data.decode("utf-8-sig", "replace"), parse_constant=lambda _: None)
         return _mended(tree, MAX_DEPTH)
-    except (ValueError, RecursionError):
+    except (Malformed, ValueError, RecursionError):
         return None
 
 
@@ -93,13 +94,17 @@ def _decode(data: bytes) -> str:
         raise Malformed(f"byte {error.start}", "The body is not UTF-8.") from None
 
 
-def _check_structure(data: bytes) -> None:
-    """Depth and width, before anything is built. Strings are skipped, the rest need not be well-formed."""
+def _structure(data: bytes) -> bytes:
+    """The brackets of a text that need not be well-formed, its strings skipped. Raises `Malformed` for too many."""
     structure = STRING.sub(b"", data).translate(None, NOT_STRUCTURE)
     if len(structure) > MAX_STRUCTURE:
         raise Malformed("", "The body has too many values.")
+    return structure.replace(b",", b"")
+
+
+def _check_depth(brackets: bytes) -> None:
     depth = 0
-    for byte in structure.replace(b",", b""):
+    for byte in brackets:
         depth += 1 if byte in b"[{" else -1
         if depth > MAX_DEPTH:
             raise Malformed("", f"The body is nested more than {MAX_DEPTH} deep.")

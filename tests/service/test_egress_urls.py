@@ -158,8 +158,8 @@ def test_only_replies_of_public_peers_may_be_quoted() -> None:
 
 
 PIECES = r"""
-https:// http:// // hook.example.com 127.0.0.1 localhost [::1] @ : 443 0 # ? / \ % %2e . .. 。 0x7f 1 xn-- é _ - a metadata
-[ ]
+https:// http:// // hook.example.com 127.0.0.1 localhost [::1] @ : 443 0 # ? / \ % %2e . .. 。 0x7f 1 xn-- é _ - a
+metadata [ ]
 """
 PARTS = st.sampled_from([*PIECES.split(), " ", "\u200d"])
 
