@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -10,9 +9,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from service.simulator.callbacks import Callback
-from service.simulator.codes import explain
 from service.simulator.desk import Desk, Endpoint, Refused, Sleep
 from service.simulator.flat_bodies import final_body, page_of, record
+from service.simulator.flat_codes import explain
 from service.simulator.flat_orders import ACTIONS, DEFAULTS, find_mistake, has_model
 from service.simulator.limits import Pace
 from service.simulator.markers import Behaviour
@@ -22,34 +21,6 @@ from service.simulator.world import World
 
 REQUESTS_PER_SECOND = 1
 LOOK_SECONDS = 0.2
-
-CODES: Mapping[str, tuple[int, str]] = {
-    "bad_request": (400, "Bad request, possibly due to missing or invalid parameters."),
-    "no_token": (400, "No token provided."),
-    "token_mismatched": (400, "Bad request, possibly due to missing or invalid parameters."),
-    "api_not_implemented": (400, "Bad request, possibly due to missing or invalid parameters."),
-    "invalid_token": (401, "Unauthorized, invalid or missing authorization token."),
-    "token_expired": (401, "The token has expired."),
-    "payment_required": (402, "X-PAYMENT header is required"),
-    "used_up": (403, "The balance of the application is used up."),
-    "forbidden": (403, "The content was rejected by moderation."),
-    "disabled": (403, "The credential is disabled."),
-    "no_api": (404, "No such API."),
-    "too_many_requests": (429, "Too many requests, you have exceeded the rate limit."),
-    "api_error": (500, "fetch failed"),
-    "timeout": (504, "The task timed out."),
-}
-USUAL: Mapping[int, str] = {
-    400: "bad_request",
-    401: "invalid_token",
-    402: "payment_required",
-    403: "used_up",
-    404: "no_api",
-    429: "too_many_requests",
-    500: "api_error",
-    504: "timeout",
-}
-FORBIDDEN = ("DataInspectionFailed", "IPInfringementSuspect", "FaqRuleBlocked", "CustomRoleBlocked")
 
 
 class AceData(Desk):
@@ -119,7 +90,7 @@ class AceData(Desk):
             await self.sleep(min(left, LOOK_SECONDS))
         failure = task.script.failure
         if failure is not None:
-            status, _ = CODES.get(failure.code, (500, ""))
+            status, _, _ = explain(failure.code)
             raise Refused(status, failure.code, failure.message)
         return JSONResponse(final_body(task, self.results))
 
@@ -130,11 +101,7 @@ class AceData(Desk):
         return {"success": False, "error": error, "trace_id": self.world.fresh_id()}
 
     def refusal(self, code: str, status: int = 0) -> Refused:
-        if not code:
-            code = USUAL.get(status, "bad_request" if status < 500 else "api_error")
-        said = self.failure(code)
-        usual, _ = CODES.get(said.code, (400, ""))
-        return Refused(status or usual, said.code, said.message)
+        return Refused(*explain(code, status))
 
     def invalid(self, message: str) -> Refused:
         return Refused(400, "bad_request", message)
@@ -143,13 +110,8 @@ class AceData(Desk):
         return self.refusal("no_token" if missing else "invalid_token")
 
     def failure(self, code: str, text: str = "") -> Failure:
-        code = code or "api_error"
-        if code in CODES or "_" in code:
-            return Failure(code, text or CODES.get(code, (0, "The request was refused."))[1])
-        # A code of the model service behind AceData: its own code space is smaller.
-        status, _, usual = explain(code)
-        own = "forbidden" if code in FORBIDDEN else "timeout" if code.endswith("Timeout") else ""
-        return Failure(own or ("bad_request" if status == 400 else "api_error"), text or f"{code}: {usual}")
+        _, word, usual = explain(code or "api_error")
+        return Failure(word, text or usual)
 
     def _batch(self, service: str, owner: str, body: dict[str, Any]) -> Response:
         """The records of `ids`, or of all tasks, that `page_of` leaves over."""

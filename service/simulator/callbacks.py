@@ -59,19 +59,26 @@ class Outbox:
     async def send_due(self) -> int:
         """Sends what is due, waits for the answers, and says how many there were."""
         due = self._take_due()
-        await asyncio.gather(*map(self._post, due))
+        await asyncio.gather(*map(self.send, due))
         return len(due)
 
     async def send(self, callback: Callback) -> None:
-        """Sends a callback at once, whenever it is due."""
-        await self._post(callback)
+        """Sends a callback now, whenever it is due. Nobody answering is no error, and no reason for a second attempt."""
+        if self._client is None:
+            self._client = httpx.AsyncClient(timeout=ANSWER_SECONDS)
+        try:
+            reply = await self._client.post(callback.url, json=callback.body)
+            status = reply.status_code
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError):
+            status = None
+        self.sent.append(Sent(callback, self._clock(), status))
 
     async def run(self) -> None:
         """Sends what becomes due until it is cancelled. A slow receiver keeps no other callback waiting."""
         async with asyncio.TaskGroup() as group:
             while True:
                 for callback in self._take_due():
-                    group.create_task(self._post(callback))
+                    group.create_task(self.send(callback))
                 await self._nap()
 
     async def close(self) -> None:
@@ -95,13 +102,3 @@ class Outbox:
                 await self._woken.wait()
         except TimeoutError:
             return
-
-    async def _post(self, callback: Callback) -> None:
-        if self._client is None:
-            self._client = httpx.AsyncClient(timeout=ANSWER_SECONDS)
-        try:
-            reply = await self._client.post(callback.url, json=callback.body)
-            status = reply.status_code
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError):
-            status = None  # there is no second attempt: the receiver has missed it
-        self.sent.append(Sent(callback, self._clock(), status))

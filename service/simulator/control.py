@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
-from service.simulator.markers import read_behaviour, read_words
+from service.simulator.markers import PROVIDERS, read_behaviour, read_words
 from service.simulator.tasks import Create
 from service.simulator.world import Plan, World
 
@@ -86,4 +86,7 @@ def _plan(raw: bytes) -> Plan:
     times = wish.get("times", behaviour.times or 1)
     if type(times) is not int or times < 1:
         raise ValueError("times must be a positive integer")
-    return Plan(behaviour, times, wish.get("provider", behaviour.only), wish.get("model"))
+    provider = wish.get("provider") or behaviour.only
+    if provider not in (None, *PROVIDERS):
+        raise ValueError(f"provider must be one of {', '.join(PROVIDERS)}")
+    return Plan(behaviour, times, provider, wish.get("model"))

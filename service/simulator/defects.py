@@ -64,7 +64,7 @@ def find_defect(provider: str, model: Model, body: Mapping[str, Any]) -> str | N
     problems = chain(
         _missing(provider, model, given),
         () if model.old_protocol else _unsuitable(model, media),
-        _out_of_range(model, parameters, any(_kind(item) == "reference_video" for item in media)),
+        _out_of_range(model, parameters, any(kind_of(item) == "reference_video" for item in media)),
     )
     return next(problems, None)
 
@@ -79,19 +79,19 @@ def _missing(provider: str, model: Model, given: Mapping[str, Any]) -> Iterator[
 
 
 def _unsuitable(model: Model, media: list[Any]) -> Iterator[str]:
-    if not all(_kind(item) and str(item.get("url", "")).startswith(SCHEMES) for item in media):
+    if not all(kind_of(item) and str(item.get("url", "")).startswith(SCHEMES) for item in media):
         yield "input.media must have entries of type and url"
-    kinds = Counter(map(_kind, media))
+    kinds = Counter(map(kind_of, media))
     for rule in model.media:
         found = sum(kinds.pop(kind, 0) for kind in rule.types)
         if not rule.minimum <= found <= rule.maximum:
             yield f"input.media must have {rule.minimum} to {rule.maximum} of {', '.join(sorted(rule.types))}"
     if kinds:
         yield f"input.media type is not supported: {', '.join(sorted(kinds))}"
-    together = frozenset(map(_kind, media))
+    together = frozenset(map(kind_of, media))
     if model.sets and together not in model.sets:
         yield f"input.media types do not go together: {', '.join(sorted(together))}"
-    if any(len(together & group) and together & other for group, other in model.exclusive):
+    if any(together & group and together & other for group, other in model.exclusive):
         yield "input.media types exclude each other"
 
 
@@ -105,12 +105,14 @@ def _out_of_range(model: Model, parameters: Mapping[str, Any], from_video: bool)
         yield f"parameters.resolution is not supported: {parameters['resolution']}"
     if parameters.get("ratio") not in (None, *model.ratios):
         yield f"parameters.ratio is not supported: {parameters['ratio']}"
-    if not SIZE.fullmatch(parameters.get("size") or "1*1"):
-        yield f"The size is not match {parameters['size']}"
-    if not 0 <= (parameters.get("seed") or 0) < 2**31:
-        yield f"parameters.seed is out of range: {parameters['seed']}"
+    size, seed = parameters.get("size"), parameters.get("seed")
+    if size is not None and not SIZE.fullmatch(size):
+        yield f"The size is not match {size}"
+    if seed is not None and not 0 <= seed < 2**31:
+        yield f"parameters.seed is out of range: {seed}"
 
 
-def _kind(item: Any) -> str:
+def kind_of(item: Any) -> str:
+    """The type of an entry of `input.media`; "" for an entry that has none."""
     kind = item.get("type") if isinstance(item, dict) else None
     return kind if isinstance(kind, str) else ""

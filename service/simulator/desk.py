@@ -99,7 +99,7 @@ class Desk(ABC):
     def order(self, request: Request, owner: str, body: dict[str, Any], model: str, prompt: Any, **more: Any) -> Order:
         """The order in a request that passed the checks."""
         path = request.url.path.removeprefix(f"/{self.provider}")
-        base = self.world.settings.public_url or f"{request.url.scheme}://{request.url.netloc}"
+        base = (self.world.settings.public_url or f"{request.url.scheme}://{request.url.netloc}").rstrip("/")
         text = prompt if isinstance(prompt, str) else ""
         return Order(self.provider, owner, path, dict(request.headers), body, base, model, text, **more)
 

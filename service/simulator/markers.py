@@ -8,8 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 from typing import Any, Literal
 
+PROVIDERS = ("acedata", "laozhang", "apiyi", "dashscope")
 MARKER = re.compile(r"\[sim:([^\]]*)\]")
 STATUS = re.compile(r"([45]\d\d)(html)?")
 CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.]*")
@@ -106,7 +108,7 @@ def _status(value: str) -> Fault:
     found = STATUS.fullmatch(value)
     if found is None:
         raise ValueError(value)
-    return Fault("html" if found[2] else "refuse", status=int(found[1]))
+    return Fault("html" if found[2] else "refuse", status=HTTPStatus(int(found[1])))
 
 
 def _seconds(value: str) -> float:
@@ -145,6 +147,6 @@ READERS: Mapping[str, Callable[[str], Any]] = {
     "result": _repeated,
     "callback": _word("lost", "twice", "early", "wrongid"),
     "error": _word("text", "reason", "top"),
-    "only": _word("acedata", "laozhang", "apiyi", "dashscope"),
+    "only": _word(*PROVIDERS),
     "times": int,
 }

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
+from service.simulator.defects import kind_of
 from service.simulator.models import find_model
 from service.simulator.tasks import Task
 
 USUAL_SECONDS = 5
 INPUT_SECONDS = 5  # the length that every input video has here
-INPUTS = frozenset({"video", "reference_video", "first_clip"})
+BILLED_INPUTS = ("video", "reference_video")  # an edit or a reference; a clip that is continued is not billed again
 
 
 def usage_of(task: Task) -> dict[str, Any]:
-    """The usage of a native task. Video that goes in is billed with what comes out, except for a continued clip."""
+    """The usage of a native task: what came out, and for edits and references also what went in."""
     body = task.order.body
     parameters = body.get("parameters") or {}
     given = body.get("input") or {}
-    kinds = [item["type"] for item in given.get("media") or []]
     made = seconds if (seconds := parameters.get("duration") or 0) > 0 else USUAL_SECONDS
-    shown = INPUT_SECONDS * sum(kind in ("video", "reference_video") for kind in kinds)
+    shown = INPUT_SECONDS * sum(kind_of(item) in BILLED_INPUTS for item in given.get("media") or [])
     usage = {
         "duration": shown + made,
         "input_video_duration": shown,

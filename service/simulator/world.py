@@ -53,8 +53,7 @@ class World:
         self.settings = settings
         self.clock = clock
         self.outbox = Outbox(clock, client)
-        self._number = 0
-        self._replies = 0
+        self._ids = 0
         self.reset()
 
     def reset(self) -> None:
@@ -83,9 +82,8 @@ class World:
 
     def accept(self, order: Order, behaviour: Behaviour, wording: Wording) -> Task:
         """Makes the order a task and writes its script; `wording` says a failure in the vendor's words."""
-        self._number += 1
-        task_id = uuid.uuid5(SIMULATED, f"{self.settings.seed}/{self._number}")
-        task = Task(str(task_id), order, behaviour, self._script(order, behaviour, wording, task_id))
+        task_id = self.fresh_id()
+        task = Task(task_id, order, behaviour, self._script(order, behaviour, wording))
         self.tasks[task.id] = task
         self.creates.append(
             Create(order.provider, order.path, order.headers, order.body, task.id, task.script.created_at, task)
@@ -114,16 +112,17 @@ class World:
         return True
 
     def fresh_id(self) -> str:
-        """The id of one request."""
-        self._replies += 1
-        return str(uuid.uuid5(SIMULATED, f"{self.settings.seed}/reply/{self._replies}"))
+        """The next id, of a task or of a request. It depends on the time too, so that a simulator that is started again
+        with the same seed gives no id that an earlier one gave to somebody who remembers it."""
+        self._ids += 1
+        return str(uuid.uuid5(SIMULATED, f"{self.settings.seed}/{self._ids}/{self.clock()}"))
 
     async def send_due_callbacks(self) -> int:
         """Sends the callbacks that are due by the clock, waits for their answers, and says how many there were."""
         return await self.outbox.send_due()
 
-    def _script(self, order: Order, behaviour: Behaviour, wording: Wording, task_id: uuid.UUID) -> Script:
-        seconds = self._seconds(order, behaviour, task_id)
+    def _script(self, order: Order, behaviour: Behaviour, wording: Wording) -> Script:
+        seconds = self._seconds(order, behaviour)
         failure = order.defect
         if failure is None and seconds > LONGEST_SECONDS:
             failure = wording("InternalError.Timeout")
@@ -135,12 +134,12 @@ class World:
         ending = Phase.FAILED if failure else Phase.SUCCEEDED
         return Script(now, now + queued / speed, now + seconds / speed, ending, failure)
 
-    def _seconds(self, order: Order, behaviour: Behaviour, task_id: uuid.UUID) -> float:
+    def _seconds(self, order: Order, behaviour: Behaviour) -> float:
         """The whole life of a task: asked for, or drawn around the median. A queue asked for comes on top of it."""
         if behaviour.seconds is not None:
             return behaviour.seconds
         if order.defect is not None:
             return DEFECT_SECONDS
-        luck = (task_id.int % 1009 + 0.5) / 1009
+        luck = (uuid.uuid5(SIMULATED, f"{self.settings.seed}/{len(self.creates)}").int % 1009 + 0.5) / 1009
         drawn = self.settings.render_seconds * math.exp(NormalDist(0, SPREAD).inv_cdf(luck))
         return drawn + (behaviour.queue or 0.0)

@@ -158,7 +158,17 @@ async def test_the_next_creates_can_be_told_how_to_behave(upstream: Upstream) ->
     assert [(await upstream.native("dashscope")).status_code for _ in range(3)] == [503, 503, 200]
 
 
-@pytest.mark.parametrize("plan", [{}, {"behaviour": "bend"}, {"behaviour": "fail", "times": 0}, [], "fail"])
+@pytest.mark.parametrize(
+    "plan",
+    [
+        {},
+        {"behaviour": "bend"},
+        {"behaviour": "fail", "times": 0},
+        {"behaviour": "fail", "provider": "openai"},
+        [],
+        "fail",
+    ],
+)
 async def test_a_plan_that_makes_no_sense_is_refused(upstream: Upstream, plan: Any) -> None:
     assert (await upstream.client.post("/_sim/behaviour", json=plan)).status_code == 400
     assert upstream.world.plans == []
