@@ -1,6 +1,7 @@
 """Messages that a family can say in full, for the law `read(write(m)) == m`.
 
-What a family cannot say is left out here and listed in the table at the top of its file; `test_degradation` has the rows.
+What a family cannot say is left out here. It stands in the table at the top of the family's file, and
+`test_degradation` has the rows.
 """
 
 from __future__ import annotations
@@ -153,6 +154,7 @@ def usages(draw: Any) -> Usage:
     return usage if usage != Usage() else Usage(duration=5.0)
 
 
+VIDEO = "https://o.example/v.mp4?Expires=1&Signature=a%2B/="
 STATES = (State.QUEUED, State.RUNNING, State.SUCCEEDED, State.FAILED, State.CANCELED)
 ENDED = STATES[2:]
 
@@ -165,9 +167,7 @@ def reports(draw: Any, families: tuple[str, ...]) -> Report:
     return Report(
         task_id=draw(identifiers),
         state=state,
-        video_url=draw(st.none() | st.just("https://o.example/v.mp4?Expires=1&Signature=a%2B/="))
-        if succeeded
-        else None,
+        video_url=draw(st.none() | st.just(VIDEO)) if succeeded else None,
         failure=draw(failures(families)) if state is State.FAILED else None,
         usage=draw(st.none() | usages()) if succeeded else None,
         family=families[0],
