@@ -79,7 +79,7 @@ def run_instead(words: list[str], environment: dict[str, str]) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     program = str(VENV / "bin" / words[0])
-    os.execve(program, [program, *words[1:]], environment)  # noqa: S606 - no shell is what we want
+    os.execve(program, [program, *words[1:]], environment)
 
 
 def check(environment: dict[str, str]) -> int:

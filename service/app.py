@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -26,6 +27,7 @@ from service.deliver import DeliveryQueue
 from service.egress import EgressPolicy
 from service.guard import EgressGuard, Resolve
 from service.http import egress_client, upstream_client
+from service.logs import get_logger
 from service.poll import LookQueue
 from service.receive import Receiver
 from service.reconcile import DoubtQueue
@@ -44,6 +46,7 @@ from service.vault import Vault, hash_key
 from service.waiting import WaitingRoom
 from service.worker import Worker
 
+log = get_logger("app")
 STOP_SECONDS = 4.0
 """How long open sends, and then open attempts, may take to finish at a stop."""
 
@@ -65,11 +68,11 @@ class Ringback:
         self.settings = settings
         self.clock = clock
         self._jitter = jitter
+        for warning in settings.warnings:
+            log.event("settings.odd", level=logging.WARNING, message=warning)
         self.catalogue = _catalogue(settings)
         if settings.on_postgres:
-            raise SettingsError(
-                ["RINGBACK_DATABASE: only SQLite is supported yet; give the path of a file."]
-            )
+            raise SettingsError(["RINGBACK_DATABASE: only SQLite is supported yet; give the path of a file."])
         self.store = Store.open(Path(settings.database))
         self.shapes: Mapping[str, Adapter] = {name: shape(self.catalogue) for name, shape in SHAPES.items()}
         secret_keys = [key.get_secret_value() for key in settings.secret_keys]

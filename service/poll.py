@@ -27,12 +27,16 @@ THROTTLED_SECONDS = 10.0
 AGAIN_SECONDS = 3.0
 
 
+Pair = tuple[Placement, Task, tuple[str, ...]]
+"""A placement, its task, and the upstream ids that may be its own."""
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
     """One query to come: placements of one flat service, with their tasks and the upstream ids to ask for."""
 
     service: str
-    pairs: tuple[tuple[Placement, Task, tuple[str, ...]], ...]
+    pairs: tuple[Pair, ...]
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -94,8 +98,7 @@ class LookQueue:
             pairs.append((self._service(task), placement, task, await self._ids(placement)))
         looks = []
         for service, group in groupby(sorted(pairs, key=lambda pair: pair[0]), key=lambda pair: pair[0]):
-            members = [(placement, task, ids) for _, placement, task, ids in group]
-            looks += [Look(service, tuple(members[at : at + batch])) for at in range(0, len(members), batch)]
+            looks += [Look(service, part) for part in _parts([pair[1:] for pair in group], batch)]
         return looks
 
     async def _ids(self, placement: Placement) -> tuple[str, ...]:
@@ -152,3 +155,16 @@ class LookQueue:
         if error.throttled:
             pause = max(error.retry_after or 0.0, THROTTLED_SECONDS)
             self._upstream.bucket.pause(self._clock() + int(pause * 1000))
+
+
+def _parts(pairs: Sequence[Pair], most: int) -> list[tuple[Pair, ...]]:
+    """In groups of at most `most` ids; a pair is never split."""
+    parts: list[list[Pair]] = [[]]
+    room = most
+    for pair in pairs:
+        if parts[-1] and len(pair[2]) > room:
+            parts.append([])
+            room = most
+        parts[-1].append(pair)
+        room -= len(pair[2])
+    return [tuple(part) for part in parts if part]
