@@ -6,6 +6,7 @@ accepted (sent again later); or in doubt, which is never sent again.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -128,7 +129,12 @@ class Sender:
         called_back = self._urls.of(provider, placement) is not None
         first = provider.slow_look_seconds if called_back else min(provider.first_look_seconds, upstream.every)
         look_at = now + spread(first, self._jitter)
-        await self._store.tasks.accepted(placement, acceptance.task_id, now, look_at)
+        try:
+            await self._store.tasks.accepted(placement, acceptance.task_id, now, look_at)
+        except Exception:
+            # A full disk, say. The task is paid for and its id is only here: leave it where an operator finds it.
+            log.event("task.unrecorded", level=logging.ERROR, task=task.id, upstream_id=acceptance.task_id)
+            raise
         log.event("task.placed", task=task.id, provider=task.provider, placement=placement)
 
     async def _defer(self, task: Task, placement: str, reason: str, retry_after: float | None) -> None:
