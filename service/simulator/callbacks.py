@@ -63,7 +63,7 @@ class Outbox:
         return len(due)
 
     async def send(self, callback: Callback) -> None:
-        """Sends a callback now, whenever it is due. Nobody answering is no error, and no reason for a second attempt."""
+        """Sends a callback now, whenever it is due. That nobody answers is no error and no reason to try again."""
         if self._client is None:
             self._client = httpx.AsyncClient(timeout=ANSWER_SECONDS)
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from http import HTTPStatus
 
 import httpx
@@ -25,10 +25,13 @@ class Dropped(Response):
     """
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with suppress(Exception):
+        dropped = ConnectionDropped("Server disconnected without sending a response.")
+        try:
             headers = [(b"\n", b""), (b"content-length", b"1")]
             await send({"type": "http.response.start", "status": 200, "headers": headers})
-        raise ConnectionDropped("Server disconnected without sending a response.")
+        except Exception as refused:
+            raise dropped from refused
+        raise dropped
 
 
 def proxy_page(status: int) -> Response:

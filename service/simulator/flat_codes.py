@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from service.simulator import codes
+from service.simulator.codes import CODES as MODEL_CODES
+from service.simulator.codes import explain as explain_model
 
 CODES: Mapping[str, tuple[int, str]] = {
     "bad_request": (400, "Bad request, possibly due to missing or invalid parameters."),
@@ -52,8 +53,8 @@ TRANSLATED: Mapping[str, str] = {
 
 def explain(code: str, status: int = 0) -> tuple[int, str, str]:
     """Status, code and text for a code of AceData's or of DashScope's, or for a bare status."""
-    if code in codes.CODES:
-        below, _, text = codes.explain(code)
+    if code in MODEL_CODES:
+        below, _, text = explain_model(code)
         word = TRANSLATED.get(code) or _usual(below)
         return status or CODES[word][0], word, f"{code}: {text}"
     code = code or _usual(status)

@@ -235,10 +235,23 @@ async def test_render_times_lie_around_the_median_and_speed_divides_them(simulat
     assert await lengths(render_seconds=8, speed=4) == pytest.approx([seconds / 4 for seconds in usual], abs=1e-5)
 
 
-async def test_the_same_seed_gives_the_same_world(simulate: Callable[..., Upstream]) -> None:
-    async def ids(seed: int) -> list[str]:
+async def test_the_same_seed_at_the_same_time_gives_the_same_world(
+    simulate: Callable[..., Upstream], clock: Clock
+) -> None:
+    async def tasks(seed: int) -> tuple[set[str], list[float]]:
         upstream = simulate(seed=seed)
-        return [task_id_of(await upstream.create(provider)) for provider in ("acedata", "apiyi", "dashscope")]
+        for provider in ("acedata", "apiyi", "dashscope"):
+            await upstream.create(provider)
+        creates = upstream.world.creates
+        seconds = [create.task.script.ends_at - create.at for create in creates]
+        return {create.task_id for create in creates}, [round(each, 3) for each in seconds]
 
-    assert await ids(7) == await ids(7)
-    assert not set(await ids(7)) & set(await ids(8))
+    ids, seconds = await tasks(7)
+    assert await tasks(7) == (ids, seconds)
+    other_ids, other_seconds = await tasks(8)
+    assert not ids & other_ids
+    assert seconds != other_seconds
+    clock.turn(1)  # a simulator that is started again later
+    later_ids, later_seconds = await tasks(7)
+    assert not ids & later_ids
+    assert seconds == later_seconds

@@ -59,6 +59,7 @@ def test_a_prompt_without_markers_asks_for_nothing() -> None:
 MISSPELT = [
     *("fial", "nourl=1", "seconds", "seconds=soon", "seconds=-1", "seconds=inf", "seconds=nan", "create=200"),
     *(
+        "create=499",
         "create=delay",
         "create=lost:1",
         "create=refuse:",
