@@ -90,7 +90,9 @@ class Ringback:
         settings, clock, store = self.settings, self.clock, self.store
         timing = Timing(settings.create_timeout_seconds, settings.in_doubt_seconds)
         receiver = Receiver(store, Teller(self.shapes, _message_id), clock, self._ended)
-        sender = Sender(store, receiver, self.upstreams, self.shapes, self.urls, clock, timing, self._jitter)
+        sender = Sender(
+            store, receiver, self.upstreams, self.shapes, self.urls, clock, timing, self._jitter, self._wake
+        )
         self.submitter = Submitter(
             store, sender, self.upstreams, self.shapes, self.catalogue, self.guard, clock, timing,
             settings.submit_wait_seconds,
@@ -105,6 +107,9 @@ class Ringback:
             looks = LookQueue(upstream, store, receiver, self.catalogue, self.urls, clock, self._jitter)
             name = f"look.{upstream.name}"
             self.workers[name] = Worker(name, looks, clock)
+
+    def _wake(self, worker: str) -> None:
+        self.workers[worker].wake()
 
     def _ended(self, task: Task) -> None:
         self.waiting.ended(task)

@@ -55,6 +55,8 @@ class Timing:
 
 
 class Sender:
+    """`wake` rouses a queue by name, because it has something that is due sooner than it knows."""
+
     def __init__(
         self,
         store: Store,
@@ -65,6 +67,7 @@ class Sender:
         clock: Clock,
         timing: Timing,
         jitter: Jitter,
+        wake: Callable[[str], None],
     ) -> None:
         self._store = store
         self._receiver = receiver
@@ -74,6 +77,7 @@ class Sender:
         self._clock = clock
         self._timing = timing
         self._jitter = jitter
+        self._wake = wake
 
     async def send(self, task: Task, heard: Callable[[], bool] = lambda: False) -> Refusal | None:
         """Sends a task that is SUBMITTING and records the outcome. Returns a definite refusal.
@@ -135,6 +139,7 @@ class Sender:
             # A full disk, say. The task is paid for and its id is only here: leave it where an operator finds it.
             log.event("task.unrecorded", level=logging.ERROR, task=task.id, upstream_id=acceptance.task_id)
             raise
+        self._wake(f"look.{task.provider}")
         log.event("task.placed", task=task.id, provider=task.provider, placement=placement)
 
     async def _defer(self, task: Task, placement: str, reason: str, retry_after: float | None) -> None:
@@ -145,6 +150,7 @@ class Sender:
         sends = len(await self._store.lookups.placements(task.id))
         due_at = next_send(sends, now, retry_after, self._jitter)
         await self._store.tasks.deferred(placement, reason, now, due_at)
+        self._wake("send")
         log.event("task.deferred", task=task.id, provider=task.provider, reason=reason, due_at=due_at)
 
     async def _doubt(self, task: Task, placement: str, reason: str) -> None:
