@@ -222,6 +222,8 @@ class _Wire:
     def failure(self, error: Exception) -> NoReply:
         """`Lost` unless the opposite is proven. Where nothing is traced, the kind of error must prove it."""
         proven = not self._writing and (self._connecting or isinstance(error, self.BEFORE))
+        if proven and isinstance(error, TimeoutError):
+            return NotSent("no connection in time")
         return (NotSent if proven else Lost)(_reason(error))
 
 
