@@ -36,7 +36,8 @@ def _in_order(upstreams: Sequence[Upstream], shape: Adapter, named: str | None) 
             known = ", ".join(upstream.name for upstream in upstreams) or "none"
             raise refused(400, Category.INVALID_REQUEST, f"X-Ringback-Provider: it may be {known}.")
         return chosen
-    return sorted(upstreams, key=lambda upstream: upstream.adapter.family != shape.family)  # stable: keeps the order
+    # Stable: among equals the operator's order holds. The client's own shape first, then whoever shares its fields.
+    return sorted(upstreams, key=lambda each: (each.adapter.name != shape.name, each.adapter.family != shape.family))
 
 
 def _objection(upstream: Upstream, shape: Adapter, submission: Submission, model: Model | None) -> str | None:
@@ -45,11 +46,14 @@ def _objection(upstream: Upstream, shape: Adapter, submission: Submission, model
             return f"it does not offer {model.name}."
         problems = check(submission, model, upstream.name)
         if problems:
-            return " ".join(f"{shape.wire_path(problem.field)}: {problem.sentence}" for problem in problems)
+            return " ".join(
+                f"{shape.wire_path(problem.field)}: {problem.given} given, allowed: {problem.allowed}."
+                for problem in problems
+            )
     try:
         upstream.adapter.write_submission(submission)
     except Unsupported as error:
-        return " ".join(f"{name}: {reason}" for name, reason in error.fields.items())
+        return " ".join(f"{name}: {reason}." for name, reason in error.fields.items())
     return None
 
 
@@ -68,5 +72,8 @@ def _none_left(reasons: Mapping[str, str], model: str, named: str | None) -> Ref
     objections = {reason for reason in reasons.values() if "does not offer" not in reason} or set(reasons.values())
     if len(objections) == 1:
         return refused(400, Category.INVALID_REQUEST, objections.pop())
-    listed = " ".join(f"{title}: {reason}" for title, reason in reasons.items())
+    alike: dict[str, list[str]] = {}
+    for title, reason in reasons.items():
+        alike.setdefault(reason, []).append(title)
+    listed = " ".join(f"{', '.join(titles)}: {reason}" for reason, titles in alike.items())
     return refused(400, Category.INVALID_REQUEST, f"No provider can take this {model} task. {listed}")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+from uuid import uuid4
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request as HttpRequest
@@ -173,6 +174,7 @@ HANDLERS: Mapping[Any, Any] = {
 
 
 def _in_shape(request: HttpRequest, refusal: Refusal) -> HttpResponse:
+    refusal = refusal if refusal.request_id else replace(refusal, request_id=str(uuid4()))
     shape = house_of(request).shapes.get(shape_name(request.url.path))
     if shape is None:
         code = refusal.failure.code or refusal.failure.category.value
