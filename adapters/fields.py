@@ -21,6 +21,9 @@ NAMES: Mapping[type, str] = {
     float: "a number with a fraction",
 }
 
+YEAR_9999 = 253_370_764_800_000
+"""1 January 9999 in milliseconds."""
+
 
 def kind_of(value: object) -> str:
     """The JSON type of a parsed value in words; values themselves never get into error texts."""
@@ -118,8 +121,19 @@ def text_of(value: object) -> str:
 
 
 def number_of(value: object) -> float | None:
-    usable = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    return float(value) if usable and isinstance(value, (int, float)) else None
+    """A finite number."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def time_of(milliseconds: float | None) -> int | None:
+    """Milliseconds since the epoch, if they lie in the years that a calendar knows."""
+    return None if milliseconds is None or not 0 <= milliseconds < YEAR_9999 else round(milliseconds)
 
 
 def json_number(value: float | None) -> int | float | None:

@@ -27,7 +27,7 @@ from typing import Any
 
 from adapters.catalogue import Catalogue
 from adapters.codes import CANCELED, code_in, failed
-from adapters.fields import Reader, number_of, object_of, text_of, without_nulls
+from adapters.fields import Reader, number_of, object_of, text_of, time_of, without_nulls
 from adapters.messages import Category, Failure, Report, State, Unreadable, Usage
 from adapters.usage import read_usage, write_flat
 
@@ -229,8 +229,9 @@ def _service(model: str, response: Mapping[str, Any], catalogue: Catalogue) -> s
 
 
 def _milliseconds(value: object) -> int | None:
+    """AceData's times are seconds with a fraction."""
     seconds = number_of(value)
-    return None if seconds is None else round(seconds * 1000)
+    return None if seconds is None else time_of(seconds * 1000)
 
 
 # ------------------------------------------------------------------------------------------------------------- writing

@@ -188,5 +188,5 @@ def _missing(response: Response, body: Mapping[str, Any]) -> bool:
 
 
 def _percent(value: object) -> int | None:
-    digits = text_of(value).strip().removesuffix("%")
-    return int(digits) if digits.isascii() and digits.isdigit() else None
+    digits = re.fullmatch(r"([0-9]{1,3})%?", text_of(value).strip())
+    return int(digits[1]) if digits else None

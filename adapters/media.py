@@ -72,7 +72,7 @@ def write_media(media: Iterable[Media], unknown: Mapping[int, Any]) -> dict[str,
 
 def unknown_items(extra: Mapping[str, Any], path: str) -> tuple[dict[int, Any], dict[str, Any]]:
     """Parts `extra` into the unknown items of the array at `path`, by index, and everything else."""
-    item = re.compile(re.escape(path) + r"\[(\d+)\]")
+    item = re.compile(re.escape(path) + r"\[([0-9]{1,4})\]")
     items = {int(found[1]): value for name, value in extra.items() if (found := item.fullmatch(name))}
     return items, {name: value for name, value in extra.items() if not item.fullmatch(name)}
 

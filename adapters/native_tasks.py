@@ -22,7 +22,7 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from adapters.codes import code_in, failed
-from adapters.fields import Reader, object_of, text_of, without_nulls
+from adapters.fields import Reader, object_of, text_of, time_of, without_nulls
 from adapters.messages import Category, Failure, Query, Report, Request, State, Unreadable
 from adapters.usage import read_usage, write_native
 
@@ -126,7 +126,7 @@ def read_time(value: object) -> int | None:
     except ValueError:
         return None
     zoned = time if time.tzinfo else time.replace(tzinfo=CHINA)
-    return (zoned - EPOCH) // timedelta(milliseconds=1)
+    return time_of((zoned - EPOCH) // timedelta(milliseconds=1))
 
 
 def write_time(milliseconds: int | None) -> str | None:

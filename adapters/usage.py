@@ -41,7 +41,7 @@ def _raw(usage: Usage, own: bool) -> dict[str, Any]:
 
 
 def _json(value: Any) -> Any:
-    return json_number(value) if isinstance(value, float) else value
+    return json_number(number_of(value)) if isinstance(value, float) else value
 
 
 def _seconds(usage: Usage) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def _seconds(usage: Usage) -> dict[str, Any]:
 
 def _sharpness(usage: Usage) -> dict[str, Any]:
     """`SR` is a number (720); a resolution that is none keeps its name."""
-    lines = re.fullmatch(r"(\d+)P", usage.resolution or "")
+    lines = re.fullmatch(r"([0-9]{1,5})P", usage.resolution or "")
     return {"SR": int(lines[1])} if lines else {"resolution": usage.resolution}
 
 
@@ -69,5 +69,6 @@ def _count(value: object) -> int | None:
 
 
 def _resolution(value: object) -> str | None:
-    lines = _count(int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value)
-    return None if lines is None else f"{lines}P"
+    """`SR` is 720; as text it is taken too."""
+    lines = str(_count(value)) if number_of(value) is not None else text_of(value)
+    return f"{lines}P" if re.fullmatch(r"[0-9]{1,5}", lines) else None
