@@ -48,7 +48,7 @@ from service.worker import Worker
 
 log = get_logger("app")
 STOP_SECONDS = 4.0
-"""How long open sends, and then open attempts, may take to finish at a stop."""
+"""How long open sends, looks and attempts may take to finish at a stop."""
 
 
 class Ringback:
@@ -73,16 +73,16 @@ class Ringback:
         self.catalogue = _catalogue(settings)
         if settings.on_postgres:
             raise SettingsError(["RINGBACK_DATABASE: only SQLite is supported yet; give the path of a file."])
+        self.guard = EgressGuard(egress_policy(settings), resolve)
         self.store = Store.open(Path(settings.database))
         self.shapes: Mapping[str, Adapter] = {name: shape(self.catalogue) for name, shape in SHAPES.items()}
         secret_keys = [key.get_secret_value() for key in settings.secret_keys]
         self.tokens = CallbackTokens(secret_keys)
         self.urls = CallbackUrls(settings.public_url, self.tokens)
-        self.guard = EgressGuard(_policy(settings), resolve)
         self._upstream_client = upstream or upstream_client()
         self._egress_client = egress_client(self.guard)
         self.upstreams = _upstreams(settings, self.shapes, self._upstream_client, clock())
-        self.clients = _clients(settings, self.store, Vault(secret_keys), clock)
+        self.clients = clients_of(settings, self.store, clock)
         self.waiting = WaitingRoom(settings.hold_per_key)
         self._wire()
 
@@ -139,19 +139,16 @@ class Ringback:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Recovers, runs the loops, and at the end stops them within seconds; whatever is cut off is due again."""
-        await self.recover()
-        loops = [asyncio.create_task(worker.run(), name=worker.name) for worker in self.workers.values()]
+        loops: list[asyncio.Task[None]] = []
         try:
+            await self.recover()
+            loops += [asyncio.create_task(worker.run(), name=worker.name) for worker in self.workers.values()]
             yield
         finally:
             self.hurry()
-            await self.submitter.close(STOP_SECONDS)
             for worker in self.workers.values():
                 worker.stop()
-            _, late = await asyncio.wait(loops, timeout=STOP_SECONDS)
-            for loop in late:
-                loop.cancel()
-            await asyncio.gather(*loops, return_exceptions=True)
+            await asyncio.gather(self.submitter.close(STOP_SECONDS), _end(loops, STOP_SECONDS))
             await self.close()
 
     def hurry(self) -> None:
@@ -195,12 +192,16 @@ def _catalogue(settings: Settings) -> Catalogue:
         raise SettingsError([f"RINGBACK_CATALOGUE: {settings.catalogue}: {error}"]) from error
 
 
-def _policy(settings: Settings) -> EgressPolicy:
+def egress_policy(settings: Settings) -> EgressPolicy:
+    """Raises `SettingsError`."""
     own = [(settings.host, settings.port)]
     if settings.public_url:
         public = urlsplit(settings.public_url)
         own.append((public.hostname or "", public.port or (443 if public.scheme == "https" else 80)))
-    return EgressPolicy(allow=parse_allow(settings.egress_allow or ""), own=tuple(own))
+    try:
+        return EgressPolicy(allow=parse_allow(settings.egress_allow), own=tuple(own))
+    except ValueError as error:
+        raise SettingsError([f"RINGBACK_EGRESS_ALLOW: {error}."]) from error
 
 
 def _upstreams(
@@ -220,7 +221,8 @@ def _upstreams(
     )
 
 
-def _clients(settings: Settings, store: Store, vault: Vault, clock: Clock) -> Clients:
+def clients_of(settings: Settings, store: Store, clock: Clock) -> Clients:
+    vault = Vault([key.get_secret_value() for key in settings.secret_keys])
     token = settings.admin_token
     return Clients(
         store,
@@ -231,6 +233,15 @@ def _clients(settings: Settings, store: Store, vault: Vault, clock: Clock) -> Cl
         admin_token=token.get_secret_value() if token else None,
         open_mode=not settings.api_keys,
     )
+
+
+async def _end(loops: list[asyncio.Task[None]], seconds: float) -> None:
+    """Lets loops that were told to stop finish for a while; what is cut off is due again at the next start."""
+    if loops:
+        _, late = await asyncio.wait(loops, timeout=seconds)
+        for loop in late:
+            loop.cancel()
+    await asyncio.gather(*loops, return_exceptions=True)
 
 
 def _row_id() -> str:
