@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 GATEWAYS = frozenset({"laozhang", "apiyi"})
 EVERYWHERE = GATEWAYS | {"dashscope"}
-ALIBABA = frozenset({"dashscope"})
+NEWEST = frozenset({"apiyi", "dashscope"})  # APIYI's Wan3.0 and HappyHorse overviews; LaoZhang's page lists neither
 
 HD = frozenset({"720P", "1080P"})
 SD = HD | {"480P"}
@@ -77,6 +77,21 @@ FRAMES = frozenset({"first_frame", "last_frame"})
 WAN3_REFERENCES = frozenset({"reference_image", "reference_video", "reference_audio"})
 REFERENCES = ("reference_urls", "reference_video_urls")
 
+WAN3 = Model(
+    T2V,
+    NEWEST,
+    needs=(),
+    media=(
+        *(_entries(kind, 0, 1) for kind in ("first_frame", "last_frame", "file", "link")),
+        _entries("reference_image", 0, 10),
+        *(_entries(kind, 0, 5) for kind in ("reference_video", "reference_audio")),
+    ),
+    exclusive=((FRAMES, WAN3_REFERENCES), (frozenset({"file"}), frozenset({"link"}))),
+    durations=(-1, *_span(2, 30)),
+    ratios=RATIOS | {"adaptive"},
+    resolutions=SD,
+)
+
 MODELS: Mapping[str, Model] = {
     "wan2.7-t2v": Model(T2V, needs=(), prompt_required=True, durations=_span(2, 15), resolutions=SD),
     "wan2.7-i2v": Model(
@@ -105,25 +120,13 @@ MODELS: Mapping[str, Model] = {
         R2V, prompt_required=True, media=(_entries("reference_image", 1, 9),), durations=_span(3, 15)
     ),
     "happyhorse-1.0-video-edit": Model(EDIT, prompt_required=True, media=EDITED),
-    "happyhorse-1.1-t2v": Model(T2V, ALIBABA, (), True, durations=_span(3, 15)),
-    "happyhorse-1.1-i2v": Model(I2V, ALIBABA, media=(ONE_FRAME,), durations=_span(3, 15)),
+    "happyhorse-1.1-t2v": Model(T2V, NEWEST, (), True, durations=_span(3, 15)),
+    "happyhorse-1.1-i2v": Model(I2V, NEWEST, media=(ONE_FRAME,), durations=_span(3, 15)),
     "happyhorse-1.1-r2v": Model(
-        R2V, ALIBABA, prompt_required=True, media=(_entries("reference_image", 1, 9),), durations=_span(3, 15)
+        R2V, NEWEST, prompt_required=True, media=(_entries("reference_image", 1, 9),), durations=_span(3, 15)
     ),
-    "wan3.0-video": Model(
-        T2V,
-        ALIBABA,
-        needs=(),
-        media=(
-            *(_entries(kind, 0, 1) for kind in ("first_frame", "last_frame", "file", "link")),
-            _entries("reference_image", 0, 10),
-            *(_entries(kind, 0, 5) for kind in ("reference_video", "reference_audio")),
-        ),
-        exclusive=((FRAMES, WAN3_REFERENCES), (frozenset({"file"}), frozenset({"link"}))),
-        durations=(-1, *_span(2, 30)),
-        ratios=RATIOS | {"adaptive"},
-        resolutions=SD,
-    ),
+    "wan3.0-video": WAN3,
+    "wan3.0-video-prime": WAN3,
     "wan2.6-t2v": Model(T2V, needs=(), prompt_required=True, durations=_span(2, 15)),
     "wan2.6-i2v": Model(I2V, needs=("img_url",), durations=_span(2, 15)),
     "wan2.6-i2v-flash": Model(I2V, frozenset({"apiyi", "dashscope"}), needs=("img_url",), durations=_span(2, 15)),
