@@ -124,8 +124,8 @@ class DeliveryQueue:
             reply=outcome.reply,
             next_at=next_at,
         )
-        await self._store.deliveries.attempted(attempt, state, now if outcome.delivered else None)
-        _log(delivery, attempt, state)
+        delivered_at = now if outcome.delivered else None
+        _log(delivery, await self._store.deliveries.attempted(delivery, attempt, state, delivered_at), state)
 
 
 def _sentence(reply: Reply) -> tuple[str, str]:

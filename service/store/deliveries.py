@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from service.store import rows
 from service.store.engine import Engine, Transaction
 from service.tasks import Attempt, Delivery, DeliveryState
@@ -25,22 +27,30 @@ class DeliveryVerbs:
 
         return await self._engine.write(verb)
 
-    async def attempted(self, attempt: Attempt, state: DeliveryState, delivered_at: int | None) -> None:
-        """Records one attempt and what it made of its delivery; `attempt.next_at` is when the next one is due."""
+    async def attempted(
+        self, claimed: Delivery, attempt: Attempt, state: DeliveryState, delivered_at: int | None
+    ) -> Attempt:
+        """Records one attempt, under the next number, and what it made of its delivery; `attempt.next_at` is when the
+        next one is due. A replay that came during the attempt has begun the schedule anew; it stays so."""
 
-        def verb(tx: Transaction) -> None:
+        def verb(tx: Transaction) -> Attempt:
+            row = tx.one(
+                "UPDATE deliveries SET attempts = attempts + 1 WHERE id = :id RETURNING attempts", id=claimed.id
+            )
+            assert row is not None, "deliveries are never deleted"
+            numbered = replace(attempt, number=row["attempts"])
             tx.run(
                 f"INSERT INTO attempts ({rows.columns(Attempt)}) VALUES ({rows.placeholders(Attempt)})",
-                **rows.values(attempt),
+                **rows.values(numbered),
             )
             tx.run(
-                "UPDATE deliveries SET state = :state, due_at = :next_at, claimed_at = NULL, attempts = :number,"
-                " tries = tries + 1, delivered_at = :delivered_at WHERE id = :id",
-                id=attempt.delivery, state=state, next_at=attempt.next_at, number=attempt.number,
-                delivered_at=delivered_at,
+                "UPDATE deliveries SET state = :state, due_at = :next_at, claimed_at = NULL, tries = tries + 1,"
+                " delivered_at = :delivered_at WHERE id = :id AND due_at = :lease",
+                id=claimed.id, lease=claimed.due_at, state=state, next_at=attempt.next_at, delivered_at=delivered_at,
             )  # fmt: skip
+            return numbered
 
-        await self._engine.write(verb)
+        return await self._engine.write(verb)
 
     async def replay(self, delivery: str, client: str | None, now: int) -> Delivery | None:
         """Sends a delivery again from the start of its schedule, with the same id and body. None: no such delivery of

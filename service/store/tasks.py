@@ -53,11 +53,14 @@ class TaskVerbs:
         return await self._engine.write(verb)
 
     async def deferred(self, placement: str, reason: str, now: int, due_at: int) -> Task | None:
-        """Provably nothing was accepted: the task waits to be sent again."""
+        """Provably nothing was accepted: the task waits to be sent again. None when it had been doubted or ended
+        before; it stays what it is then, and so does its placement."""
 
         def verb(tx: Transaction) -> Task | None:
-            _close_placement(tx, placement, Verdict.NOT_ACCEPTED, reason)
-            return _move(tx, placement, (TaskState.SUBMITTING,), TaskState.ACCEPTED, now, due_at=due_at)
+            moved = _move(tx, placement, (TaskState.SUBMITTING,), TaskState.ACCEPTED, now, due_at=due_at)
+            if moved is not None:
+                _close_placement(tx, placement, Verdict.NOT_ACCEPTED, reason)
+            return moved
 
         return await self._engine.write(verb)
 

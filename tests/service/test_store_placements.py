@@ -1,0 +1,148 @@
+"""What the verbs of looks, callbacks and doubts promise, on both engines."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from adapters.messages import Report, State
+from service.store import Store
+from service.store.placements import CALLBACKS_KEPT
+from service.tasks import Verdict, advance
+from tests.service.nouns import ENGINES, NOW, kept, opened, placement_of, queued
+
+pytestmark = pytest.mark.anyio
+LEASE = NOW + 60_000
+
+
+@pytest.fixture(params=ENGINES)
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
+    async with opened(request.param, tmp_path) as store:
+        yield store
+
+
+async def test_looks_are_claimed_for_one_provider_when_they_are_due(store: Store) -> None:
+    due = await queued(store, look_at=NOW)
+    await queued(store, look_at=NOW + 1)
+    await queued(store, look_at=NOW, provider="dashscope")
+    [claimed] = await store.placements.claim_looks("acedata", NOW, LEASE, 10)
+    assert claimed == await placement_of(store, due)
+    assert (claimed.due_at, claimed.claimed_at) == (LEASE, NOW)
+
+
+async def test_the_looks_that_waited_longest_come_first(store: Store) -> None:
+    tasks = [await queued(store, look_at=NOW - age) for age in (10, 30, 20)]
+    claimed = await store.placements.claim_looks("acedata", NOW, LEASE, 2)
+    assert {one.task for one in claimed} == {tasks[1].id, tasks[2].id}
+
+
+async def test_a_claimed_look_is_due_again_when_its_lease_ends(store: Store) -> None:
+    await queued(store, look_at=NOW)
+    assert len(await store.placements.claim_looks("acedata", NOW, LEASE, 10)) == 1
+    assert await store.placements.claim_looks("acedata", LEASE - 1, LEASE, 10) == []
+    assert len(await store.placements.claim_looks("acedata", LEASE, LEASE + 1, 10)) == 1
+
+
+async def test_a_send_without_an_answer_is_not_looked_at(store: Store) -> None:
+    task = await kept(store)
+    await store.placements.keep_callback(task.placement or "", "digest", b"{}", "up-1", NOW)
+    assert await store.placements.claim_looks("acedata", NOW, LEASE, 10) == []
+    await store.tasks.doubted(task.placement or "", "lost", NOW, NOW + 900_000)
+    assert len(await store.placements.claim_looks("acedata", NOW, LEASE, 10)) == 1
+
+
+async def test_a_look_that_heard_nothing_counts_as_missed(store: Store) -> None:
+    task = await queued(store, look_at=NOW)
+    for misses in (1, 2):
+        [claimed] = await store.placements.claim_looks("acedata", NOW, LEASE, 10)
+        await store.placements.looked(claimed, NOW, NOW + misses, heard=False)
+        placement = await placement_of(store, task)
+        assert (placement.looks, placement.misses, placement.heard_at) == (misses, misses, NOW)
+    [claimed] = await store.placements.claim_looks("acedata", NOW, LEASE, 10)
+    await store.placements.looked(claimed, NOW + 10_000, NOW + 3, heard=True, empty=True)
+    placement = await placement_of(store, task)
+    assert (placement.looks, placement.misses, placement.empty, placement.heard_at) == (3, 0, 1, NOW + 3)
+    assert (placement.due_at, placement.claimed_at) == (NOW + 10_000, None)
+
+
+async def test_a_callback_during_a_look_keeps_the_next_one_due(store: Store) -> None:
+    task = await queued(store, look_at=NOW)
+    [claimed] = await store.placements.claim_looks("acedata", NOW, LEASE, 10)
+    await store.placements.keep_callback(claimed.id, "digest", b"{}", "up-1", NOW + 7)
+    await store.placements.looked(claimed, NOW + 10_000, NOW + 8, heard=True)
+    assert (await placement_of(store, task)).due_at == NOW + 7
+
+
+async def test_a_look_that_ends_after_its_task_changes_nothing(store: Store) -> None:
+    task = await queued(store, look_at=NOW)
+    [claimed] = await store.placements.claim_looks("acedata", NOW, LEASE, 10)
+    ended = advance(task, Report("up-1", State.SUCCEEDED, video_url="https://v.example.com/1"), NOW, "look")
+    assert ended is not None
+    await store.tasks.record(ended, Verdict.ENDED, None)
+    before = await placement_of(store, task)
+    await store.placements.looked(claimed, NOW, NOW, heard=True)
+    assert await placement_of(store, task) == before
+
+
+async def test_the_same_callback_body_is_kept_once(store: Store) -> None:
+    task = await queued(store)
+    placement = task.placement or ""
+    kept_now = await store.placements.keep_callback(placement, "digest", b"{}", "up-1", NOW + 1)
+    assert kept_now == await placement_of(store, task)
+    assert kept_now is not None
+    assert kept_now.due_at == NOW + 1
+    assert await store.placements.keep_callback(placement, "digest", b"{}", "up-1", NOW + 2) is None
+    assert (await placement_of(store, task)).due_at == NOW + 1
+
+
+async def test_at_most_sixteen_bodies_are_kept_of_one_placement(store: Store) -> None:
+    task, other = await queued(store), await queued(store)
+    said = [
+        await store.placements.keep_callback(task.placement or "", f"digest-{number}", b"{}", None, NOW + number)
+        for number in range(CALLBACKS_KEPT + 3)
+    ]
+    assert [one is not None for one in said] == [True] * 16 + [False] * 3
+    assert (await placement_of(store, task)).due_at == NOW + 15  # what is not kept makes nothing due
+    assert await store.placements.keep_callback(other.placement or "", "digest-0", b"{}", None, NOW) is not None
+
+
+async def test_no_body_is_kept_of_an_ended_or_unknown_placement(store: Store) -> None:
+    task = await kept(store)
+    await store.tasks.deferred(task.placement or "", "HTTP 429", NOW, NOW)
+    assert await store.placements.keep_callback(task.placement or "", "digest", b"{}", "up-1", NOW) is None
+    assert (await placement_of(store, task)).due_at is None
+    assert await store.placements.keep_callback("nobody", "digest", b"{}", "up-1", NOW) is None
+
+
+async def test_hinted_ids_come_latest_first_without_those_that_another_task_owns(store: Store) -> None:
+    await queued(store, "owned")
+    await queued(store, "elsewhere", provider="dashscope")
+    task = await kept(store)
+    for at, (digest, upstream_id) in enumerate(
+        [("1", "first"), ("2", "owned"), ("3", None), ("4", "elsewhere"), ("5", "first"), ("6", "last")]
+    ):
+        await store.placements.keep_callback(task.placement or "", digest, b"{}", upstream_id, NOW + at)
+    assert await store.placements.hinted_ids(task.placement or "") == ["last", "first", "elsewhere"]
+
+
+async def test_doubts_are_claimed_when_an_answer_or_its_proof_is_overdue(store: Store) -> None:
+    sending, doubtful = await kept(store), await kept(store)
+    await queued(store)
+    await store.tasks.doubted(doubtful.placement or "", "lost", NOW, NOW + 900_000)
+    assert await store.placements.claim_doubts(NOW + 179_999, LEASE, 10) == []
+    [overdue] = await store.placements.claim_doubts(NOW + 180_000, NOW + 240_000, 10)
+    assert (overdue.task, overdue.verdict, overdue.doubt_at) == (sending.id, Verdict.SENDING, NOW + 240_000)
+    claimed = await store.placements.claim_doubts(NOW + 900_000, NOW + 960_000, 10)
+    assert {one.task for one in claimed} == {sending.id, doubtful.id}
+    assert await store.placements.claim_doubts(NOW + 900_000, NOW + 960_000, 10) == []
+
+
+async def test_a_claimed_placement_is_the_row_as_it_now_stands(store: Store) -> None:
+    task = await queued(store, look_at=NOW)
+    before = await placement_of(store, task)
+    assert await store.placements.claim_looks("acedata", NOW, LEASE, 1) == [
+        replace(before, due_at=LEASE, claimed_at=NOW)
+    ]
