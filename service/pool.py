@@ -129,7 +129,7 @@ class OriginTransport(httpx.AsyncBaseTransport):
         kept = None if reuse is Reuse.NEVER else await self._take_idle(key)
         if kept is not None:
             try:
-                return kept, await kept.handle_async_request(wire)
+                return kept, await _send(kept, wire)
             except DEAD:
                 if reuse is not Reuse.RESEND or not isinstance(request.stream, httpx.ByteStream):
                     raise
@@ -140,7 +140,7 @@ class OriginTransport(httpx.AsyncBaseTransport):
             retries=self._connect_retries,
             network_backend=self._backend,
         )
-        return connection, await connection.handle_async_request(wire)
+        return connection, await _send(connection, wire)
 
     async def _enter(self, key: _Key, wait_seconds: float | None) -> None:
         lane = self._lanes.setdefault(key, _Lane(self._width))
@@ -201,6 +201,14 @@ class OriginTransport(httpx.AsyncBaseTransport):
         self._lanes[key].idle.remove(connection)
         self._tidy(key)
         await connection.aclose()
+
+
+async def _send(connection: httpcore.AsyncHTTPConnection, request: httpcore.Request) -> httpcore.Response:
+    try:
+        return await connection.handle_async_request(request)
+    except BaseException:
+        await connection.aclose()  # httpcore leaves it open when it is cancelled just before the first byte
+        raise
 
 
 class _Body(httpx.AsyncByteStream):
