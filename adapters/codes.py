@@ -97,8 +97,11 @@ request to DashScope broke off or was answered by something it could not read.""
 OURS = frozenset({"outcome_unknown", "no_result", "task_expired"})
 """Ringback's own words, the same in every shape."""
 
-CANCELED = "task_canceled"
-"""The code of a canceled task where a shape tells it as a failed one."""
+CANCELED = Failure(Category.OURS, "task_canceled", "The task was canceled.")
+"""What a shape says of a canceled task where it tells it as a failed one."""
+
+NO_REASON = Failure(Category.TRANSIENT, "", "The upstream gave no reason.")
+"""What is said of a failure that came without one; an empty code lets each shape use its general one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,20 +64,20 @@ def read(request: Request, catalogue: Catalogue) -> Submission:
     prompt, negative_prompt = body.text("prompt"), body.text("negative_prompt")
     parameters = _parameters(body)
     media, unknown = _media(body, service, action, model)
-    waits = body.flag("async")
+    asynchronous = body.flag("async")
     callback_url, timeout = body.filled("callback_url"), body.integer("timeout")
     return Submission(
-        "flat",
-        name,
-        prompt,
-        negative_prompt,
-        media,
-        parameters,
-        {**body.rest(), **unknown},
-        service,
-        action,
-        callback_url,
-        hold=not waits and callback_url is None,
+        family="flat",
+        model=name,
+        prompt=prompt,
+        negative_prompt=negative_prompt,
+        media=media,
+        parameters=parameters,
+        extra={**body.rest(), **unknown},
+        service=service,
+        action=action,
+        callback_url=callback_url,
+        hold=not asynchronous and callback_url is None,
         timeout=timeout,
     )
 

@@ -26,9 +26,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from adapters.catalogue import Catalogue
-from adapters.codes import CANCELED, code_in, failed
+from adapters.codes import CANCELED, NO_REASON, code_in, failed
 from adapters.fields import Reader, number_of, object_of, text_of, time_of, without_nulls
-from adapters.messages import Category, Failure, Report, State, Unreadable, Usage
+from adapters.messages import ENDED, Failure, Report, State, Unreadable, Usage
 from adapters.usage import read_usage, write_flat
 
 DONE = frozenset({"succeed", "succeeded", "success", "completed", "complete", "finished"})
@@ -43,11 +43,6 @@ WORDS: Mapping[State, str] = {
     State.FAILED: "failed",
     State.CANCELED: "cancelled",
 }
-
-ENDED = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELED})
-
-NO_REASON = Failure(Category.TRANSIENT, "", "The upstream gave no reason.")
-STOPPED_REASON = {"code": CANCELED, "message": "The task was canceled."}
 
 RESULT = ("success", "state", "status", "video_url", "error", "message", "task_id", "trace_id", "prompt", "usage")
 """Fields of a `response` that a report has names for; the others are details."""
@@ -269,9 +264,7 @@ def _nests(model: str, catalogue: Catalogue) -> bool:
 
 
 def _error(report: Report) -> dict[str, str]:
-    if report.state is State.CANCELED:
-        return dict(STOPPED_REASON)
-    failure = report.failure or NO_REASON
+    failure = CANCELED if report.state is State.CANCELED else report.failure or NO_REASON
     return {"code": code_in(("flat",), failure), "message": failure.message}
 
 

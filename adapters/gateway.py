@@ -24,11 +24,10 @@ import re
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from adapters.codes import CANCELED, GATEWAY, category_of, code_in, failed
+from adapters.codes import CANCELED, GATEWAY, NO_REASON, category_of, code_in, failed
 from adapters.fields import object_of, text_of, without_nulls
-from adapters.messages import Failure, Refusal, Report, Response, State
+from adapters.messages import ENDED, Failure, Refusal, Report, Response, State
 from adapters.native import Native
-from adapters.native_tasks import ENDED, NO_REASON
 from adapters.refusals import refused, written
 from adapters.usage import read_usage, write_native
 
@@ -105,7 +104,7 @@ class Gateway(Native):
 def _read_task(body: Mapping[str, Any], state: State) -> Report:
     data = object_of(object_of(body.get("result")).get("data"))
     failure = _failure(body) if state is State.FAILED else None
-    if failure is not None and failure.code == CANCELED:
+    if failure is not None and failure.code == CANCELED.code:
         state, failure = State.CANCELED, None
     succeeded = state is State.SUCCEEDED
     request = {name: data[name] for name in ("model", "parameters") if data.get(name) is not None}
@@ -145,12 +144,9 @@ def _write_task(report: Report, action: str | None) -> dict[str, Any]:
 
 
 def _written_failure(report: Report) -> dict[str, Any]:
-    if report.state is State.CANCELED:
-        code, message = CANCELED, "The task was canceled."
-    else:
-        failure = report.failure or NO_REASON
-        code, message = code_in(FAMILIES, failure), failure.message
-    text = f"[{code}] {message}"
+    failure = CANCELED if report.state is State.CANCELED else report.failure or NO_REASON
+    code = code_in(FAMILIES, failure)
+    text = f"[{code}] {failure.message}"
     return {"fail_reason": text, "error": {"code": code, "message": text}}
 
 
@@ -173,7 +169,7 @@ def _error(body: Mapping[str, Any]) -> tuple[str, str, str]:
         return "", "", "gateway"
     bracketed = BRACKETED.fullmatch(message)
     if bracketed:
-        return bracketed[1], bracketed[2], "gateway" if bracketed[1] in (*GATEWAY, CANCELED) else "native"
+        return bracketed[1], bracketed[2], "gateway" if bracketed[1] in (*GATEWAY, CANCELED.code) else "native"
     kind = text_of(place.get("type"))
     if category_of("native", code):
         return code, message.removeprefix(f"[{code}] "), "native"

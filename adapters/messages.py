@@ -105,6 +105,10 @@ class State(StrEnum):
     UNKNOWN = "unknown"
 
 
+ENDED = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELED})
+"""The states after which a task does not change."""
+
+
 class Category(StrEnum):
     """Why something was refused or failed; it decides who is told and what may be tried again (wire.md 6)."""
 

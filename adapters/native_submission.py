@@ -48,13 +48,13 @@ def read(request: Request) -> Submission:
     header = request.headers.get(OSS_HEADER)
     carried = {} if header is None else {f"header:{OSS_HEADER}": header}
     return Submission(
-        "native",
-        model,
-        prompt,
-        negative_prompt,
-        (*single, *items),
-        parameters,
-        {**_top(body), **content.rest(), **knobs.rest(), **unknown, **carried},
+        family="native",
+        model=model,
+        prompt=prompt,
+        negative_prompt=negative_prompt,
+        media=(*single, *items),
+        parameters=parameters,
+        extra={**_top(body), **content.rest(), **knobs.rest(), **unknown, **carried},
         callback_url=callback_url,
     )
 

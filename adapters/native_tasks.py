@@ -21,9 +21,9 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import quote, unquote
 
-from adapters.codes import code_in, failed
+from adapters.codes import NO_REASON, code_in, failed
 from adapters.fields import Reader, object_of, text_of, time_of, without_nulls
-from adapters.messages import Category, Failure, Query, Report, Request, State, Unreadable
+from adapters.messages import ENDED, Failure, Query, Report, Request, State, Unreadable
 from adapters.usage import read_usage, write_native
 
 STATES: Mapping[str, State] = {
@@ -36,12 +36,8 @@ STATES: Mapping[str, State] = {
 }
 WORDS: Mapping[State, str] = {state: word for word, state in STATES.items()}
 
-NO_REASON = Failure(Category.TRANSIENT, "", "The upstream gave no reason.")
-
 CHINA = timezone(timedelta(hours=8))
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-ENDED = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELED})
 
 TASK_PATH = re.compile(r"/tasks/([^/]+)/?$")
 
