@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from adapters.messages import Unsupported
-from adapters.translate import SAMPLE_IMAGE, SIZES
+from adapters.translate import SAMPLE_IMAGE
 from tests.adapters.crossing import FLAT, URL, flat, native, refused, to_flat, to_native
 from tests.adapters.strategies import CATALOGUE
 
@@ -41,10 +41,24 @@ def test_a_set_value_wins_over_every_default() -> None:
 # --------------------------------------------------------------------------------------------------------------- sizes
 
 
-@pytest.mark.parametrize(("size", "words"), SIZES.items())
-def test_an_exact_size_becomes_resolution_and_ratio_for_wan_2_7(size: str, words: tuple[str, str]) -> None:
+@pytest.mark.parametrize(
+    ("size", "resolution", "ratio"),
+    [
+        ("1280*720", "720P", "16:9"),
+        ("720*1280", "720P", "9:16"),
+        ("960*960", "720P", "1:1"),
+        ("1104*832", "720P", "4:3"),
+        ("832*1104", "720P", "3:4"),
+        ("1920*1080", "1080P", "16:9"),
+        ("1080*1920", "1080P", "9:16"),
+        ("1440*1440", "1080P", "1:1"),
+        ("1648*1248", "1080P", "4:3"),
+        ("1248*1648", "1080P", "3:4"),
+    ],
+)
+def test_an_exact_size_becomes_resolution_and_ratio_for_wan_2_7(size: str, resolution: str, ratio: str) -> None:
     said = to_native(flat("wan2.7-t2v", size=size))["parameters"]
-    assert (said["resolution"], said["ratio"]) == words
+    assert (said["resolution"], said["ratio"]) == (resolution, ratio)
     assert "size" not in said
 
 
