@@ -7,6 +7,7 @@ import asyncio
 import json
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -29,16 +30,18 @@ from service.simulator.tasks import Create
 
 KEY = "sk-a-key-that-a-program-already-has"
 OTHER_KEY = "sk-somebody-elses-key"
+ADMIN = "operators-token"
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYqr"
 PATIENCE = 30.0
 
 
 @dataclass(frozen=True)
 class Received:
-    """One POST at the inbox that verified. `answer` is what its task's own GET said at that very moment, if asked."""
+    """One POST at the inbox that verified, `at` seconds since the epoch. `answer` is what its task's own GET said at
+    that very moment, if asked."""
 
     path: str
-    headers: dict[str, str]
+    at: float
     raw: bytes
     answer: Any = None
 
@@ -48,11 +51,13 @@ class Received:
 
 
 class Inbox:
-    """Receives callbacks and believes only what `standardwebhooks` verifies, by the real clock. `looks` maps a path to
-    a URL that is read with the client's key before the callback there is answered; `{}` in it is the task's id."""
+    """Receives callbacks and believes only what `standardwebhooks` verifies, by the real clock and one of `secrets`.
+    `looks` maps a path to a URL that is read with the client's key before the callback there is answered; `{}` in it is
+    the task's id."""
 
     def __init__(self) -> None:
         self.url = ""
+        self.secrets = [SECRET]
         self.forged: list[bytes] = []
         self.looks: dict[str, str] = {}
         self._received: list[Received] = []
@@ -60,26 +65,26 @@ class Inbox:
         self.app = Starlette(routes=[Route("/{path:path}", self.receive, methods=["POST"])])
 
     async def receive(self, request: Request) -> Response:
-        raw, headers, path = await request.body(), dict(request.headers), request.url.path
-        try:
-            Webhook(SECRET).verify(raw, headers)
-        except WebhookVerificationError:
+        at, path = time.time(), request.url.path
+        raw, headers = await request.body(), dict(request.headers)
+        if not any(_genuine(secret, raw, headers) for secret in self.secrets):
             self.forged.append(raw)
             return Response(status_code=401)
         answer = await self._look(path, json.loads(raw))
         with self._news:
-            self._received.append(Received(path, headers, raw, answer))
+            self._received.append(Received(path, at, raw, answer))
             self._news.notify_all()
         return Response(status_code=204)
 
-    def at(self, path: str) -> list[Received]:
-        return [one for one in self._received if one.path == path]
+    def wait(self, path: str, words: str = "") -> list[Received]:
+        """What came to `path` with `words` in its body, once there is something; fails the test after a while."""
 
-    def wait(self, path: str, count: int = 1) -> list[Received]:
-        """What came to `path`, once there are `count`; fails the test after a while."""
+        def found() -> list[Received]:
+            return [one for one in self._received if one.path == path and words.encode() in one.raw]
+
         with self._news:
-            assert self._news.wait_for(lambda: len(self.at(path)) >= count, PATIENCE), f"nothing came to {path}"
-            return self.at(path)
+            assert self._news.wait_for(found, PATIENCE), f"nothing came to {path}"
+            return found()
 
     async def _look(self, path: str, body: Any) -> Any:
         url = self.looks.get(path)
@@ -88,6 +93,14 @@ class Inbox:
         task_id = body.get("task_id") or body["output"]["task_id"]
         async with httpx.AsyncClient(headers={"authorization": f"Bearer {KEY}"}, trust_env=False) as client:
             return (await client.get(url.format(task_id))).json()
+
+
+def _genuine(secret: str, raw: bytes, headers: dict[str, str]) -> bool:
+    try:
+        Webhook(secret).verify(raw, headers)
+    except WebhookVerificationError:
+        return False
+    return True
 
 
 class Stage:
@@ -111,10 +124,17 @@ class Stage:
         count: int = self._upstreams.state.world.requests[provider, kind]
         return count
 
-    def get(self, path: str, key: str = KEY) -> Any:
-        reply = httpx.get(self.base + path, headers={"authorization": f"Bearer {key}"}, trust_env=False)
-        assert reply.status_code == 200, reply.text
-        return reply.json()
+    def misbehave(self, **plan: Any) -> None:
+        """How the next creates behave whose prompts cannot be chosen: {"behaviour", "times", "provider", "model"}."""
+        assert httpx.post(f"{self.simulator}/_sim/behaviour", json=plan, trust_env=False).status_code == 200
+
+    def register(self, key: str, path: str) -> None:
+        """Makes a key that a program already sends known here, and the inbox what its tasks tell by default."""
+        body = {"name": "programs", "key": key, "callback_url": self.inbox.url + path}
+        headers = {"authorization": f"Bearer {ADMIN}"}
+        reply = httpx.post(f"{self.base}/v1/keys", json=body, headers=headers, trust_env=False)
+        assert reply.status_code == 201, reply.text
+        self.inbox.secrets.append(reply.json()["webhook_secret"])
 
     @contextmanager
     def open(self) -> Iterator[Stage]:
@@ -142,6 +162,7 @@ class Stage:
             {
                 "database": str(self._folder / "ringback.db"),
                 "api_keys": (f"program:{KEY}", f"stranger:{OTHER_KEY}"),
+                "admin_token": ADMIN,
                 "webhook_secret": SECRET,
                 "public_url": self.base,
                 "egress_allow": "127.0.0.0/8",

@@ -1,0 +1,1 @@
+curl -L -o wan-output.mp4 "$RESULT_URL"
