@@ -1,0 +1,98 @@
+"""A client of a running server: asks, and turns every way of not getting an answer into a sentence and an exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote, urlsplit
+
+import httpx
+
+from service.cli.exits import Refused, Unreachable
+from service.cli.options import load_client_settings
+from service.settings import ClientSettings, is_loopback
+
+SECONDS = 60.0
+
+
+class Client:
+    """`RINGBACK_URL` and `RINGBACK_KEY` unless `settings` are given. Raises `Misused` for settings that are wrong."""
+
+    def __init__(self, settings: ClientSettings | None = None) -> None:
+        settings = settings or load_client_settings()
+        self.url = settings.url
+        self._has_key = settings.key is not None
+        headers = {"authorization": f"Bearer {settings.key.get_secret_value()}"} if settings.key else {}
+        local = is_loopback(urlsplit(settings.url).hostname or "")  # no proxy leads back to this machine
+        self._http = httpx.Client(base_url=settings.url, headers=headers, timeout=SECONDS, trust_env=not local)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._http.close()
+
+    def get(self, path: str, **query: str | int | None) -> Any:
+        """The JSON of a reply. Raises `Unreachable` or `Refused`."""
+        asked = {name: value for name, value in query.items() if value is not None}
+        return self._answer("GET", path, params=asked)
+
+    def record(self, task_id: str) -> Any:
+        """Everything that the server knows of a task."""
+        return self.get(f"/v1/tasks/{quote(task_id, safe='')}/record")
+
+    def replay(self, delivery_id: str) -> Any:
+        return self._answer("POST", f"/v1/deliveries/{quote(delivery_id, safe='')}/replay", json={})
+
+    def submit(self, path: str, content: bytes, headers: Mapping[str, str]) -> Any:
+        """Sends a create as it is. Its reply may be held until the video is done, so there is no time-out for it."""
+        sent = {"content-type": "application/json", **headers}
+        timeout = httpx.Timeout(SECONDS, read=None)
+        try:
+            return self._answer("POST", path, content=content, headers=sent, timeout=timeout)
+        except Unreachable as error:
+            if isinstance(error.__cause__, httpx.ConnectError | httpx.ConnectTimeout):
+                raise
+            text = f"{error.message} The task may have been accepted: see `ringback list` before you submit it again."
+            raise Unreachable(text) from error
+
+    def _answer(self, method: str, path: str, **request: Any) -> Any:
+        try:
+            reply = self._http.request(method, path, **request)
+        except httpx.ConnectError as error:
+            text = f"No server answers at {self.url}. Start one with `ringback serve`, or set RINGBACK_URL."
+            raise Unreachable(text) from error
+        except httpx.HTTPError as error:
+            text = f"The server at {self.url} did not answer ({type(error).__name__})."
+            raise Unreachable(text) from error
+        body = _json(reply)
+        if reply.is_success and body is not None:
+            return body
+        if reply.is_success:
+            raise Unreachable(f"What answers at {self.url} is not a Ringback server. Set RINGBACK_URL.")
+        raise Refused(self._why(reply, body))
+
+    def _why(self, reply: httpx.Response, body: Any) -> str:
+        said = _message(body) or f"The server answered {reply.status_code}."
+        if reply.status_code != httpx.codes.UNAUTHORIZED:
+            return said
+        return "The server does not know the key in RINGBACK_KEY." if self._has_key else f"{said} Set RINGBACK_KEY."
+
+
+def _json(reply: httpx.Response) -> Any:
+    try:
+        return reply.json()
+    except ValueError:
+        return None
+
+
+def _message(body: Any) -> str | None:
+    """The sentence of an error body, in whichever shape."""
+    if not isinstance(body, dict):
+        return None
+    inner = body.get("error")
+    message = inner.get("message") if isinstance(inner, dict) else body.get("message")
+    return message if isinstance(message, str) else None

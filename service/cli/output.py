@@ -1,0 +1,75 @@
+"""What commands print: tables for people, JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+PIPED_WIDTH = 400
+"""Where nobody looks no line is folded, so that `grep` finds whole ones."""
+
+COLOURS: Mapping[str, str] = {
+    "SUCCEEDED": "green",
+    "DELIVERED": "green",
+    "FAILED": "red",
+    "EXPIRED": "red",
+    "EXHAUSTED": "red",
+    "ABANDONED": "red",
+    "CANCELED": "yellow",
+    "IN_DOUBT": "yellow",
+    "RUNNING": "cyan",
+}
+
+
+def console(*, error: bool = False) -> Console:
+    seen = (sys.stderr if error else sys.stdout).isatty()
+    return Console(stderr=error, width=None if seen else PIPED_WIDTH, highlight=False, soft_wrap=not seen)
+
+
+def print_json(value: Any) -> None:
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], nothing: str) -> None:
+    """A table, or the sentence that there is nothing to show."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold", no_wrap=column in ("id", "task"))
+    for row in rows:
+        table.add_row(*map(cell, row))
+    if table.row_count:
+        console().print(table)
+    else:
+        click.echo(nothing)
+
+
+def print_fields(fields: Mapping[str, Any]) -> None:
+    """Names and values below each other; what is None is left out."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    for name, value in fields.items():
+        if value is not None:
+            table.add_row(name, cell(value))
+    console().print(table)
+
+
+def cell(value: Any) -> Text:
+    """As text, never as markup: a prompt or an error may contain brackets."""
+    if isinstance(value, Mapping | list):
+        value = json.dumps(value, ensure_ascii=False)
+    text = "" if value is None else str(value)
+    return Text(text, style=COLOURS.get(text, ""))
+
+
+def when(text: str | None) -> str | None:
+    """A time of the server's, as the clock on the wall here."""
+    return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S") if text else None

@@ -1,0 +1,80 @@
+"""`ringback list` and `ringback get`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from service.cli.client import Client
+from service.cli.options import json_option, limit_option
+from service.cli.output import print_fields, print_json, print_table, when
+from service.tasks import TaskState
+
+
+@click.command("list")
+@click.option("--state", type=click.Choice(TaskState, case_sensitive=False), help="Only those in this state.")
+@limit_option
+@json_option
+def list_tasks(state: TaskState | None, limit: int, as_json: bool) -> None:
+    """List tasks, the newest first."""
+    with Client() as client:
+        page = client.get("/v1/tasks", state=state, limit=limit)
+    if as_json:
+        print_json(page)
+        return
+    rows = [
+        (task["task_id"], task["state"], task["provider"], task["model"], task["shape"], when(task["created_at"]))
+        for task in page["tasks"]
+    ]
+    print_table(("id", "state", "provider", "model", "shape", "created"), rows, "There are no tasks.")
+
+
+@click.command()
+@click.argument("task_id", metavar="ID")
+@json_option
+def get(task_id: str, as_json: bool) -> None:
+    """Show everything that is known of a task."""
+    with Client() as client:
+        record = client.record(task_id)
+    if as_json:
+        print_json(record)
+    else:
+        print_record(record)
+
+
+def print_record(record: dict[str, Any]) -> None:
+    error = record["error"]
+    print_fields(
+        {
+            "task": record["task_id"],
+            "state": record["state"],
+            "video": record["video_url"],
+            "error": f"{error['code']}: {error['message']}" if error else None,
+            "model": record["model"],
+            "provider": record["provider"],
+            "shape": record["shape"],
+            "created": when(record["created_at"]),
+            "finished": when(record["finished_at"]),
+            "noticed by": record["detector"],
+            "usage": record["usage"],
+            "metadata": record["metadata"],
+        }
+    )
+    for placement in record["placements"]:
+        click.echo(_placement(placement))
+    for delivery in record["deliveries"]:
+        click.echo(f"callback {delivery['id']} to {delivery['url']}: {delivery['state']}")
+        for attempt in delivery["log"]:
+            click.echo(f"  {when(attempt['started_at'])}  {attempt['reason']} ({attempt['elapsed_ms']} ms)")
+    if not record["subscriptions"]:
+        click.echo("nobody is called back")
+
+
+def _placement(placement: dict[str, Any]) -> str:
+    known_as = f" as {placement['upstream_id']}" if placement["upstream_id"] else ""
+    reason = f" ({placement['reason']})" if placement["reason"] else ""
+    looks = f", looked at {placement['looks']} times" if placement["looks"] else ""
+    return (
+        f"sent {when(placement['sent_at'])} to {placement['provider']}{known_as}: {placement['verdict']}{reason}{looks}"
+    )

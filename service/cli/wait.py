@@ -1,0 +1,90 @@
+"""`ringback wait`: looks at a task until it has ended, and says on standard error how it goes."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from service.cli.client import Client
+from service.cli.exits import Failed, Unfinished, Unreachable
+from service.cli.options import json_option
+from service.cli.output import console, print_json
+from service.tasks import ENDED, TaskState
+
+PAUSE_SECONDS = 1.0
+PATIENCE_SECONDS = 30.0
+"""How long the server may be away, as it is while it is started again."""
+
+Say = Callable[[str], None]
+timeout_option = click.option(
+    "--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Give up waiting, with exit code 5."
+)
+
+
+@click.command()
+@click.argument("task_id", metavar="ID")
+@timeout_option
+@json_option
+def wait(task_id: str, timeout: float | None, as_json: bool) -> None:
+    """Wait for the end of a task and print the URL of its video. Exit code 1 if it did not succeed."""
+    with Client() as client:
+        finish(client, task_id, timeout, as_json)
+
+
+def finish(client: Client, task_id: str, timeout: float | None, as_json: bool) -> None:
+    """Waits for the end and tells it. Raises `Failed`, `Unfinished`, `Unreachable` or `Refused`."""
+    record = await_end(client, task_id, timeout)
+    succeeded = record["state"] == TaskState.SUCCEEDED
+    if as_json:
+        print_json(record)
+    elif succeeded:
+        click.echo(record["video_url"])
+    if not succeeded:
+        error = record["error"]
+        reason = f" ({error['code']}): {error['message']}" if error else "."
+        raise Failed(f"The task ended as {record['state']}{reason}")
+
+
+def await_end(client: Client, task_id: str, timeout: float | None) -> Any:
+    """The record of the ended task. A server that goes away for a moment is waited for."""
+    until = math.inf if timeout is None else time.monotonic() + timeout
+    record, heard, away = client.record(task_id), time.monotonic(), False
+    with progress() as say:
+        while record["state"] not in ENDED:
+            say("the server does not answer" if away else f"{record['state']} at {record['provider']}")
+            left = until - time.monotonic()
+            if left <= 0:
+                raise Unfinished(f"Not finished after {timeout:g} s. Go on with: ringback wait {task_id}")
+            time.sleep(min(PAUSE_SECONDS, left))
+            try:
+                record, heard, away = client.record(task_id), time.monotonic(), False
+            except Unreachable:
+                away = True
+                if time.monotonic() - heard > PATIENCE_SECONDS:
+                    raise
+    return record
+
+
+@contextmanager
+def progress() -> Iterator[Say]:
+    """A live line with the seconds on a terminal; elsewhere a line for each change."""
+    started = time.monotonic()
+    shown = console(error=True)
+    said = ""
+
+    def line(text: str) -> None:
+        nonlocal said
+        if text != said:
+            shown.print(text, markup=False)
+        said = text
+
+    if not shown.is_terminal:
+        yield line
+        return
+    with shown.status("asking") as status:
+        yield lambda text: status.update(f"{text}, {time.monotonic() - started:.0f} s")
