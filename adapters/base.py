@@ -14,7 +14,8 @@ from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from adapters.catalogue import Catalogue
-from adapters.messages import Acceptance, Query, Refusal, Report, Request, Response, Submission
+from adapters.messages import Acceptance, Media, Query, Refusal, Report, Request, Response, Submission
+from adapters.model import Model
 
 
 class Adapter(ABC):
@@ -31,6 +32,10 @@ class Adapter(ABC):
     @abstractmethod
     def wire_path(self, name: str) -> str:
         """The wire path of a canonical field name ("duration" -> "parameters.duration"), for errors."""
+
+    @abstractmethod
+    def media_path(self, piece: Media, model: Model) -> str:
+        """The wire path of the field that carries a piece of media, or would if it were given; for errors."""
 
     @abstractmethod
     def read_submission(self, request: Request) -> Submission:

@@ -22,11 +22,13 @@ HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that `field` (a canonical name: "duration", "prompt", "media", "media[2]") has wrong."""
+    """One thing that `field` (a canonical name: "duration", "prompt", "media") has wrong. Of media, `piece` is the one
+    meant; for a missing one it has a kind and no URL."""
 
     field: str
     given: str
     allowed: str
+    piece: Media | None = None
 
     @property
     def sentence(self) -> str:
@@ -89,11 +91,11 @@ def _media_problems(submission: Submission, model: Model, provider: str) -> Iter
     for index, piece in pieces:
         place = f"media[{index}]"
         if piece.kind not in taken:
-            yield Problem(place, piece.kind.value, ", ".join(sorted(taken)) or "no media")
+            yield Problem(place, piece.kind.value, ", ".join(sorted(taken)) or "no media", piece)
         elif piece.voice is not None and not model.voice:
-            yield Problem(place, "a voice", "no voice per reference")
+            yield Problem(place, "a voice", "no voice per reference", piece)
         elif wrong := url_problem(piece, provider):
-            yield Problem(place, *wrong)
+            yield Problem(place, *wrong, piece)
     counts = Counter(piece.kind for _, piece in pieces)
     yield from (problem for rule in model.media if (problem := _count_problem(rule, counts)))
     if not surplus:
@@ -111,7 +113,7 @@ def _count_problem(rule: MediaRule, counts: Counter[Kind]) -> Problem | None:
     if rule.minimum <= count <= rule.maximum:
         return None
     span = str(rule.maximum) if rule.minimum == rule.maximum else f"{rule.minimum} to {rule.maximum}"
-    return Problem("media", f"{count} of {', '.join(rule.kinds)}", span)
+    return Problem("media", f"{count} of {', '.join(rule.kinds)}", span, Media(rule.kinds[0], ""))
 
 
 def _combination_problems(kinds: frozenset[Kind], model: Model) -> Iterator[Problem]:

@@ -11,7 +11,8 @@ from adapters import flat_submission, flat_tasks
 from adapters.base import Adapter
 from adapters.codes import code_in
 from adapters.fields import Reader, object_of, text_of
-from adapters.messages import Acceptance, Query, Refusal, Report, Request, Response, Submission, Unreadable
+from adapters.messages import Acceptance, Media, Query, Refusal, Report, Request, Response, Submission, Unreadable
+from adapters.model import Model
 from adapters.paths import path_of
 from adapters.refusals import refused, written
 
@@ -24,6 +25,9 @@ class Flat(Adapter):
 
     def wire_path(self, name: str) -> str:
         return path_of(self.family, name)
+
+    def media_path(self, piece: Media, model: Model) -> str:
+        return piece.field or flat_submission.vocabulary(model.service, model).media.get(piece.kind, "media")
 
     def read_submission(self, request: Request) -> Submission:
         return flat_submission.read(request, self.catalogue)

@@ -11,7 +11,8 @@ from adapters import native_submission, native_tasks
 from adapters.base import Adapter
 from adapters.codes import code_in
 from adapters.fields import object_of, text_of
-from adapters.messages import Acceptance, Query, Refusal, Report, Request, Response, Submission, Unreadable
+from adapters.messages import Acceptance, Media, Query, Refusal, Report, Request, Response, Submission, Unreadable
+from adapters.model import Model
 from adapters.paths import path_of
 from adapters.refusals import refused, written
 
@@ -28,6 +29,10 @@ class Native(Adapter):
 
     def wire_path(self, name: str) -> str:
         return path_of(self.family, name)
+
+    def media_path(self, piece: Media, model: Model) -> str:
+        field = piece.field or native_submission.vocabulary(model.name, model).media.get(piece.kind, "media")
+        return f"input.{field}"
 
     def read_submission(self, request: Request) -> Submission:
         """A missing X-DashScope-Async is read as if it were there: no client seen means anything else."""

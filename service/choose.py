@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from adapters.base import Adapter
 from adapters.catalogue import Catalogue, Model
-from adapters.check import check
+from adapters.check import Problem, check
 from adapters.messages import Category, Submission, Unsupported
 from service.errors import Refused, refused
 from service.upstream import Upstream
@@ -47,7 +47,7 @@ def _objection(upstream: Upstream, shape: Adapter, submission: Submission, model
         problems = check(submission, model, upstream.name)
         if problems:
             return " ".join(
-                f"{shape.wire_path(problem.field)}: {problem.given} given, allowed: {problem.allowed}."
+                f"{_place(shape, problem, model)}: {problem.given} given, allowed: {problem.allowed}."
                 for problem in problems
             )
     try:
@@ -55,6 +55,10 @@ def _objection(upstream: Upstream, shape: Adapter, submission: Submission, model
     except Unsupported as error:
         return " ".join(f"{name}: {reason}." for name, reason in error.fields.items())
     return None
+
+
+def _place(shape: Adapter, problem: Problem, model: Model) -> str:
+    return shape.wire_path(problem.field) if problem.piece is None else shape.media_path(problem.piece, model)
 
 
 def _unknown_model(catalogue: Catalogue, shape: Adapter, name: str) -> Refused:
