@@ -1,7 +1,7 @@
 """The guard of outgoing deliveries: resolves once, judges the whole answer, dials nothing but what it judged.
 
-`EgressGuard.check` is for the moment when a URL is given to us, `GuardBackend` for every attempt. The connection pool
-above stays keyed by host name, so TLS and the Host header keep the name while the socket goes to a vetted address.
+`EgressGuard.check` is for the moment when a URL is given to us, `guarded_network` for every attempt. The connection
+pool above stays keyed by host name, so TLS and the Host header keep the name while the socket goes to a vetted address.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from ipaddress import IPv4Address, IPv6Address
 
 import httpcore
 import httpx
-from typing_extensions import override
 
 from service.addresses import Address, read_address
 from service.egress import EgressPolicy, Refused, Target
@@ -25,7 +24,6 @@ Resolve = Callable[[str, int], Awaitable[list[Address]]]
 """Looks a name up for a port; an empty list when it has no address or no server answered in time. Never raises."""
 
 UNSPECIFIED_V4, UNSPECIFIED_V6 = IPv4Address(0), IPv6Address(0)
-REPLY_CAP = 256 * 1024  # a reply's head (the parser stops at 100 KiB) and more of its body than anybody keeps
 
 
 class SystemResolver:
@@ -94,6 +92,11 @@ class EgressGuard:
         self._check_not_listening_here(target, addresses)
         return Vetted(addresses, exempt)
 
+    def close(self) -> None:
+        """Lets the resolver's threads go."""
+        if isinstance(self._resolve, SystemResolver):
+            self._resolve.close()
+
     async def _addresses(self, target: Target) -> tuple[tuple[Address, ...], bool]:
         if target.literal is not None:
             return (target.literal,), True
@@ -120,68 +123,18 @@ def _is_of_this_machine(address: Address) -> bool:
     return True
 
 
-class GuardBackend(httpcore.AsyncNetworkBackend):
-    """Dials for one URL scheme, and only where the guard lets it. Raises `Refused` before a packet is sent."""
+def guarded_network(
+    guard: EgressGuard, scheme: str, *, reply_cap: int | None = None, inner: httpcore.AsyncNetworkBackend | None = None
+) -> Network:
+    """Connections for one URL scheme, and only to where the guard lets them. Raises `Refused` before a packet is sent.
 
-    def __init__(self, guard: EgressGuard, scheme: str, network: httpcore.AsyncNetworkBackend | None = None) -> None:
-        self._guard = guard
-        self._scheme = scheme
-        self._network = network or Network(REPLY_CAP)
+    `Refused` is no `httpcore.ConnectError`, which would be retried.
+    """
 
-    @override
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        try:
-            async with asyncio.timeout(timeout) as limit:
-                vetted = await self._guard.vet(Target(self._scheme, host, port))
-                if not vetted.addresses:
-                    raise httpcore.ConnectError("no such name") from socket.gaierror(socket.EAI_NONAME, "no address")
-                return await self._dial(vetted.addresses, port, limit.when(), socket_options)
-        except TimeoutError as error:
-            raise httpcore.ConnectTimeout("no connection in time") from error
+    async def choose(host: str, port: int) -> list[str]:
+        vetted = await guard.vet(Target(scheme, host, port))
+        if not vetted.addresses:
+            raise httpcore.ConnectError("no such name") from socket.gaierror(socket.EAI_NONAME, "no address")
+        return [str(address) for address in vetted.addresses]
 
-    @override
-    async def connect_unix_socket(
-        self, path: str, timeout: float | None = None, socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None
-    ) -> httpcore.AsyncNetworkStream:
-        raise Refused("Unix sockets are not dialled.")
-
-    @override
-    async def sleep(self, seconds: float) -> None:
-        await self._network.sleep(seconds)
-
-    async def _dial(
-        self,
-        addresses: tuple[Address, ...],
-        port: int,
-        due: float | None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None,
-    ) -> httpcore.AsyncNetworkStream:
-        """The first address that answers. Each gets an equal share of the time that is left, so that one which
-        swallows packets does not use up the turn of the others."""
-        failure: Exception = httpcore.ConnectError("no address")
-        for place, address in enumerate(addresses):
-            left = None if due is None else max(0.0, due - asyncio.get_running_loop().time())
-            share = None if left is None else left / (len(addresses) - place)
-            try:
-                stream = await self._network.connect_tcp(str(address), port, share, None, socket_options)
-            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
-                failure = error
-                continue
-            return await _verified(stream, address, port)
-        raise failure
-
-
-async def _verified(stream: httpcore.AsyncNetworkStream, address: Address, port: int) -> httpcore.AsyncNetworkStream:
-    """The second line of defence: the socket's own word on where it leads."""
-    host, connected_port, *_ = stream.get_extra_info("server_addr")
-    if (read_address(host), connected_port) != (address, port):
-        await stream.aclose()
-        raise Refused("The connection led elsewhere than to the checked address.")
-    return stream
+    return Network(choose, reply_cap=reply_cap, inner=inner)

@@ -21,14 +21,15 @@ from typing import Any, cast
 import httpx
 
 from adapters import messages
-from service.guard import REPLY_CAP, EgressGuard, GuardBackend
+from service.guard import EgressGuard, guarded_network
 from service.jsondoor import salvage_json
-from service.network import Network, TooLong
+from service.network import Elsewhere, TooLong
 from service.pool import OriginTransport, Reuse
 
 AGENT = "Ringback/0.1"
 EXCERPT = 16 * 1024
 UPSTREAM_CAP = 8 * 1024 * 1024
+REPLY_CAP = 256 * 1024  # a reply's head (the parser stops at 100 KiB) and more of its body than anybody keeps
 MAX_HEADERS, MAX_HEADER = 64, 1024
 
 Client = httpx.AsyncClient
@@ -78,7 +79,7 @@ def egress_client(
     """The client for URLs that others gave us. It reads at most `reply_cap` bytes for a request, head included."""
 
     def transport(scheme: str) -> OriginTransport:
-        return OriginTransport(GuardBackend(guard, scheme, Network(reply_cap)), width=16, tls_context=tls_context)
+        return OriginTransport(guarded_network(guard, scheme, reply_cap=reply_cap), width=16, tls_context=tls_context)
 
     return _client(
         transport("https"),
@@ -243,7 +244,12 @@ def _reason(error: Exception) -> str:
             return "the request could not be written"
         case httpx.DecodingError():
             return "the answer's encoding could not be read"
-    return "the answer was too long" if isinstance(error.__cause__, TooLong) else "the connection broke off"
+    match error.__cause__:
+        case TooLong():
+            return "the answer was too long"
+        case Elsewhere():
+            return "the connection led elsewhere than to the checked address"
+    return "the connection broke off"
 
 
 def _why_not_connected(error: BaseException) -> str:

@@ -1,22 +1,34 @@
-"""TCP and TLS as the HTTP pool wants them, with three things that its stock backend lacks."""
+"""TCP and TLS for the connection pool, with what its stock backend lacks: a say in where a name leads, several
+addresses within one time limit, an end to endless replies, and no socket left open when a TLS handshake fails."""
 
 from __future__ import annotations
 
+import asyncio
 import ssl
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any
 
 import httpcore
-from typing_extensions import override
+
+from service.addresses import read_address
+
+Choose = Callable[[str, int], Awaitable[Sequence[str]]]
+"""Where to dial for a host name and port, the best first. What it raises ends the connection attempt as it is."""
+
+Options = Iterable[httpcore.SOCKET_OPTION] | None
 
 
 class TooLong(httpcore.ReadError):
     """The peer sends more than any reply needs."""
 
 
+class Elsewhere(httpcore.NetworkError):
+    """A socket that was to lead to one address leads to another. Not a `ConnectError`, which would be retried."""
+
+
 class Stream(httpcore.AsyncNetworkStream):
-    """A connected stream that still knows its peer after the peer is gone, that reads at most `reply_cap` bytes for
-    each request (a flood of 1xx answers has no end otherwise) and that leaves no socket open when TLS fails."""
+    """A connected stream that still knows its peer after the peer is gone, and that reads at most `reply_cap` bytes
+    for each request: a flood of 1xx answers has no end otherwise."""
 
     def __init__(self, inner: httpcore.AsyncNetworkStream, peer: Any, reply_cap: int | None) -> None:
         self._inner = inner
@@ -24,56 +36,106 @@ class Stream(httpcore.AsyncNetworkStream):
         self._reply_cap = reply_cap
         self._read = 0
 
-    @override
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        if self._reply_cap is not None and self._read >= self._reply_cap:
-            raise TooLong("the reply is too long")
-        data = await self._inner.read(max_bytes, timeout)
-        self._read += len(data)
-        return data
+    def read(self, max_bytes: int, timeout: float | None = None) -> Coroutine[Any, Any, bytes]:
+        return self._inner.read(max_bytes, timeout) if self._reply_cap is None else self._count(max_bytes, timeout)
 
-    @override
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+    def write(self, buffer: bytes, timeout: float | None = None) -> Coroutine[Any, Any, None]:
         self._read = 0
-        await self._inner.write(buffer, timeout)
+        return self._inner.write(buffer, timeout)
 
-    @override
     async def aclose(self) -> None:
         await self._inner.aclose()
 
-    @override
-    async def start_tls(
+    def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore.AsyncNetworkStream:
-        try:
-            inner = await self._inner.start_tls(ssl_context, server_hostname, timeout)
-        except BaseException:
-            await self._inner.aclose()  # the stock backend closes on errors only, not when it is cancelled
-            raise
-        return Stream(inner, self._peer, self._reply_cap)
+    ) -> Coroutine[Any, Any, httpcore.AsyncNetworkStream]:
+        return self._secured(self._inner.start_tls(ssl_context, server_hostname, timeout))
 
-    @override
     def get_extra_info(self, info: str) -> Any:
         return self._peer if info == "server_addr" else self._inner.get_extra_info(info)
 
+    async def _count(self, max_bytes: int, limit: float | None) -> bytes:
+        if self._reply_cap is not None and self._read >= self._reply_cap:
+            raise TooLong("the reply is too long")
+        data = await self._inner.read(max_bytes, limit)
+        self._read += len(data)
+        return data
+
+    async def _secured(self, handshake: Awaitable[httpcore.AsyncNetworkStream]) -> httpcore.AsyncNetworkStream:
+        try:
+            return Stream(await handshake, self._peer, self._reply_cap)
+        except BaseException:
+            await self._inner.aclose()  # the stock stream closes on errors only, not when it is cancelled
+            raise
+
 
 class Network(httpcore.AsyncNetworkBackend):
-    """Dials. Raises `httpcore.ConnectError` and `httpcore.ConnectTimeout`; there are no unix sockets."""
+    """Dials where `choose` says, or where the system's resolver does without one. There are no unix sockets.
 
-    def __init__(self, reply_cap: int | None = None) -> None:
-        self._inner = httpcore.AnyIOBackend()
+    Raises `httpcore.ConnectError` and `httpcore.ConnectTimeout`; `Elsewhere` if a socket does not lead to the chosen
+    address; what `choose` raises.
+    """
+
+    def __init__(
+        self,
+        choose: Choose | None = None,
+        *,
+        reply_cap: int | None = None,
+        inner: httpcore.AsyncNetworkBackend | None = None,
+    ) -> None:
+        self._choose = choose
         self._reply_cap = reply_cap
+        self._inner = inner or httpcore.AnyIOBackend()
 
-    @override
-    async def connect_tcp(
+    def connect_tcp(
         self,
         host: str,
         port: int,
         timeout: float | None = None,
         local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+        socket_options: Options = None,
+    ) -> Coroutine[Any, Any, httpcore.AsyncNetworkStream]:
+        return self._connect(host, port, timeout, socket_options)
+
+    def connect_unix_socket(
+        self, path: str, timeout: float | None = None, socket_options: Options = None
+    ) -> Coroutine[Any, Any, httpcore.AsyncNetworkStream]:
+        raise httpcore.UnsupportedProtocol("unix sockets are not dialled")
+
+    async def sleep(self, seconds: float) -> None:
+        await self._inner.sleep(seconds)
+
+    async def _connect(
+        self, host: str, port: int, limit: float | None, options: Options
     ) -> httpcore.AsyncNetworkStream:
-        inner = await self._inner.connect_tcp(host, port, timeout, local_address, socket_options)
+        if self._choose is None:
+            return await self._dial(host, port, limit, options)
+        try:
+            async with asyncio.timeout(limit) as due:
+                addresses = await self._choose(host, port)
+                return await self._dial_first(addresses, port, due.when(), options)
+        except TimeoutError as error:
+            raise httpcore.ConnectTimeout("no connection in time") from error
+
+    async def _dial_first(
+        self, addresses: Sequence[str], port: int, due: float | None, options: Options
+    ) -> httpcore.AsyncNetworkStream:
+        """The first address that answers. Each gets an equal share of the time that is left, so that one which
+        swallows packets does not use up the turn of the others."""
+        failure: Exception = httpcore.ConnectError("no address")
+        for place, address in enumerate(addresses):
+            left = None if due is None else max(0.0, due - asyncio.get_running_loop().time())
+            share = None if left is None else left / (len(addresses) - place)
+            try:
+                stream = await self._dial(address, port, share, options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failure = error
+                continue
+            return await _verified(stream, address, port)
+        raise failure
+
+    async def _dial(self, host: str, port: int, limit: float | None, options: Options) -> httpcore.AsyncNetworkStream:
+        inner = await self._inner.connect_tcp(host, port, limit, None, options)
         try:
             peer = inner.get_extra_info("server_addr")
         except OSError as error:
@@ -81,12 +143,11 @@ class Network(httpcore.AsyncNetworkBackend):
             raise httpcore.ConnectError("the peer hung up at once") from error
         return Stream(inner, peer, self._reply_cap)
 
-    @override
-    async def connect_unix_socket(
-        self, path: str, timeout: float | None = None, socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None
-    ) -> httpcore.AsyncNetworkStream:
-        raise httpcore.UnsupportedProtocol("unix sockets are not dialled")
 
-    @override
-    async def sleep(self, seconds: float) -> None:
-        await self._inner.sleep(seconds)
+async def _verified(stream: httpcore.AsyncNetworkStream, address: str, port: int) -> httpcore.AsyncNetworkStream:
+    """The socket's own word on where it leads: a second line of defence."""
+    host, connected_port, *_ = stream.get_extra_info("server_addr")
+    if (read_address(host), connected_port) != (read_address(address), port):
+        await stream.aclose()
+        raise Elsewhere("the connection led elsewhere than to the chosen address")
+    return stream

@@ -48,7 +48,9 @@ FAILURES = (
     (httpcore.RemoteProtocolError, httpx.RemoteProtocolError),
     (httpcore.UnsupportedProtocol, httpx.UnsupportedProtocol),
     (httpcore.ConnectionNotAvailable, httpx.ReadError),
+    (httpcore.NetworkError, httpx.NetworkError),
 )
+"""The first that fits counts."""
 
 
 @cache

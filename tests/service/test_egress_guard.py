@@ -14,8 +14,10 @@ import pytest
 
 from service.addresses import Address, parse_allow
 from service.egress import EgressPolicy, Refused, Target
-from service.guard import EgressGuard, GuardBackend, SystemResolver
+from service.guard import EgressGuard, SystemResolver, guarded_network
 from service.http import Lost, NotSent, egress_client, send_once
+from service.network import Elsewhere
+from service.pool import OriginTransport
 from tests.service.loopback import Names, certified, receiving, saying
 
 pytestmark = pytest.mark.anyio
@@ -216,7 +218,7 @@ async def test_other_schemes_are_not_spoken(dialled) -> None:
     assert dialled == []
 
 
-class Elsewhere(httpcore.AsyncNetworkBackend):
+class Detour(httpcore.AsyncNetworkBackend):
     """A network that connects to another address than it was told, as a broken or hostile layer below might."""
 
     async def connect_tcp(self, host, port, timeout=None, local_address=None, socket_options=None):
@@ -225,19 +227,31 @@ class Elsewhere(httpcore.AsyncNetworkBackend):
 
 async def test_a_socket_that_landed_elsewhere_is_refused_and_closed() -> None:
     async with receiving() as receiver:
-        backend = GuardBackend(guard(Names(), "127.0.0.0/8"), "http", Elsewhere())
-        with pytest.raises(Refused, match="elsewhere"):
+        backend = guarded_network(guard(Names(), "127.0.0.0/8"), "http", inner=Detour())
+        with pytest.raises(Elsewhere):
             await backend.connect_tcp("127.0.0.2", receiver.port)
         while receiver.open:
             await asyncio.sleep(0)
     assert receiver.asked == []
 
 
-async def test_a_refusal_is_no_connection_failure_that_would_be_retried() -> None:
-    backend = GuardBackend(guard(Names()), "https")
-    with pytest.raises(Refused):
-        await backend.connect_unix_socket("/run/docker.sock")
-    assert not issubclass(Refused, httpcore.ConnectError | httpcore.TimeoutException | httpx.HTTPError | OSError)
+async def test_unix_sockets_are_not_dialled() -> None:
+    with pytest.raises(httpcore.UnsupportedProtocol):
+        await guarded_network(guard(Names()), "https").connect_unix_socket("/run/docker.sock")
+
+
+def test_a_refusal_is_no_connection_failure_that_would_be_retried() -> None:
+    assert not issubclass(Refused, (httpcore.NetworkError, httpcore.TimeoutException, httpx.HTTPError, OSError))
+    assert not issubclass(Elsewhere, (httpcore.ConnectError, httpcore.ConnectTimeout))
+
+
+async def test_a_delivery_that_landed_elsewhere_is_not_sent() -> None:
+    network = guarded_network(guard(Names(), "127.0.0.0/8"), "http", inner=Detour())
+    async with receiving() as receiver, httpx.AsyncClient(transport=OriginTransport(network)) as client:
+        request = client.build_request("POST", f"http://127.0.0.2:{receiver.port}/", content=b"{}")
+        with pytest.raises(NotSent, match="elsewhere"):
+            await send_once(client, request, deadline_seconds=5)
+    assert receiver.asked == []
 
 
 class Tarpit(httpcore.AsyncNetworkBackend):
@@ -257,7 +271,7 @@ async def test_a_silent_address_leaves_time_for_the_next() -> None:
     names = Names().set("hook.example.com.", ["127.0.0.9", "127.0.0.8", "127.0.0.1"])
     tarpit = Tarpit()
     async with receiving() as receiver:
-        backend = GuardBackend(guard(names, "127.0.0.0/8"), "http", tarpit)
+        backend = guarded_network(guard(names, "127.0.0.0/8"), "http", inner=tarpit)
         stream = await backend.connect_tcp("hook.example.com", receiver.port, timeout=9.0)
         await stream.aclose()
     shares = [tarpit.limits[host] or 0 for host in ("127.0.0.9", "127.0.0.8", "127.0.0.1")]
@@ -270,7 +284,7 @@ async def test_a_slow_resolver_ends_with_the_connect_timeout() -> None:
     async def never(name: str, port: int) -> list[Address]:
         return await asyncio.Future()
 
-    backend = GuardBackend(EgressGuard(EgressPolicy(), never), "https")
+    backend = guarded_network(EgressGuard(EgressPolicy(), never), "https")
     with pytest.raises(httpcore.ConnectTimeout):
         await backend.connect_tcp("hook.example.com", 443, timeout=0.01)
 
