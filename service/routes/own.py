@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import Any
 
 from starlette.requests import Request as HttpRequest
@@ -13,11 +15,12 @@ from adapters.messages import Category
 from service.clients import Client
 from service.errors import Refused, refused
 from service.routes.edge import admin, caller, house_of, read_json_body
+from service.store.lookups import NEWEST, Place
 from service.tasks import Attempt, Delivery, DeliveryState, Placement, Task, TaskState
 from service.tell import iso, summary
 
 LONGEST_PAGE = 200
-FOREVER = 2**62
+WHOLE_NUMBER = re.compile(r"[0-9]{1,18}")
 
 
 async def list_tasks(request: HttpRequest) -> HttpResponse:
@@ -26,8 +29,7 @@ async def list_tasks(request: HttpRequest) -> HttpResponse:
     state = _one_of(request, "state", TaskState)
     before, limit = _page(request)
     tasks = await house_of(request).store.lookups.tasks(_scope(client), state, before, limit)
-    cursor = tasks[-1].created_at if len(tasks) == limit else None
-    return JSONResponse({"tasks": [summary(task) for task in tasks], "cursor": cursor})
+    return JSONResponse({"tasks": [summary(task) for task in tasks], "cursor": _cursor(tasks, limit)})
 
 
 async def record(request: HttpRequest) -> HttpResponse:
@@ -37,7 +39,7 @@ async def record(request: HttpRequest) -> HttpResponse:
     task = await store.lookups.task(request.path_params["task_id"], _scope(client))
     if task is None:
         raise _not_found("task")
-    deliveries = await store.deliveries.recent(None, task.id, "", FOREVER, LONGEST_PAGE)
+    deliveries = await store.deliveries.recent(None, task.id, "", NEWEST, LONGEST_PAGE)
     placements = await store.lookups.placements(task.id)
     subscriptions = await store.lookups.subscriptions(task.id)
     return JSONResponse(
@@ -64,8 +66,7 @@ async def list_deliveries(request: HttpRequest) -> HttpResponse:
     before, limit = _page(request)
     store = house_of(request).store
     found = await store.deliveries.recent(_scope(client), request.query_params.get("task", ""), state, before, limit)
-    cursor = found[-1].created_at if len(found) == limit else None
-    return JSONResponse({"deliveries": [_delivery(one) for one in found], "cursor": cursor})
+    return JSONResponse({"deliveries": [_delivery(one) for one in found], "cursor": _cursor(found, limit)})
 
 
 async def delivery(request: HttpRequest) -> HttpResponse:
@@ -163,15 +164,25 @@ def _not_found(noun: str) -> Refused:
     return refused(404, Category.NOT_FOUND, f"There is no such {noun}.", "not_found")
 
 
-def _page(request: HttpRequest) -> tuple[int, int]:
-    numbers = {"before": FOREVER, "limit": 50}
-    for name in numbers:
-        text = request.query_params.get(name)
-        if text is not None:
-            if not (text.isascii() and text.isdigit() and len(text) < 19):
-                raise refused(400, Category.INVALID_REQUEST, f"{name}: a whole number is needed.")
-            numbers[name] = int(text)
-    return numbers["before"], max(1, min(numbers["limit"], LONGEST_PAGE))
+def _page(request: HttpRequest) -> tuple[Place, int]:
+    limit, cursor = request.query_params.get("limit", "50"), request.query_params.get("before")
+    if not WHOLE_NUMBER.fullmatch(limit):
+        raise refused(400, Category.INVALID_REQUEST, "limit: a whole number is needed.")
+    if cursor is None:
+        return NEWEST, _bounded(int(limit))
+    at, dot, last = cursor.partition(".")
+    if not (dot and WHOLE_NUMBER.fullmatch(at)):
+        raise refused(400, Category.INVALID_REQUEST, "before: the `cursor` of another page is needed.")
+    return (int(at), last), _bounded(int(limit))
+
+
+def _bounded(limit: int) -> int:
+    return max(1, min(limit, LONGEST_PAGE))
+
+
+def _cursor(page: Sequence[Task | Delivery], limit: int) -> str | None:
+    """Where a full page ended, for the `before` of the next one."""
+    return f"{page[-1].created_at}.{page[-1].id}" if len(page) == limit else None
 
 
 def _one_of(request: HttpRequest, name: str, words: Any) -> str:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from service.store import rows
 from service.store.engine import Engine, Transaction
+from service.store.lookups import Place
 from service.tasks import Attempt, Delivery, DeliveryState
 
 
@@ -59,8 +60,8 @@ class DeliveryVerbs:
         def verb(tx: Transaction) -> Delivery | None:
             row = tx.one(
                 "UPDATE deliveries SET state = 'PENDING', due_at = :now, claimed_at = NULL, tries = 0"
-                f" WHERE id = :id AND {_OF_CLIENT} RETURNING {rows.columns(Delivery)}",
-                id=delivery, client=client or "", now=now,
+                f" WHERE id = :id AND {rows.matching(client=client)} RETURNING {rows.columns(Delivery)}",
+                id=delivery, client=client, now=now,
             )  # fmt: skip
             return None if row is None else rows.read_delivery(row)
 
@@ -69,22 +70,22 @@ class DeliveryVerbs:
     async def get(self, delivery: str, client: str | None) -> Delivery | None:
         def verb(tx: Transaction) -> Delivery | None:
             row = tx.one(
-                f"SELECT {rows.columns(Delivery)} FROM deliveries WHERE id = :id AND {_OF_CLIENT}",
-                id=delivery, client=client or "",
+                f"SELECT {rows.columns(Delivery)} FROM deliveries WHERE id = :id AND {rows.matching(client=client)}",
+                id=delivery, client=client,
             )  # fmt: skip
             return None if row is None else rows.read_delivery(row)
 
         return await self._engine.read(verb)
 
-    async def recent(self, client: str | None, task: str, state: str, before: int, limit: int) -> list[Delivery]:
-        """Newest first, created before `before`; empty `task` and `state` mean any."""
+    async def recent(self, client: str | None, task: str, state: str, before: Place, limit: int) -> list[Delivery]:
+        """Newest first, those after the page that ended at `before`; empty `task` and `state` mean any."""
 
         def verb(tx: Transaction) -> list[Delivery]:
             found = tx.all(
-                f"SELECT {rows.columns(Delivery)} FROM deliveries WHERE {_OF_CLIENT} AND created_at < :before"
-                " AND (:task = '' OR task = :task) AND (:state = '' OR state = :state)"
-                " ORDER BY created_at DESC, id DESC LIMIT :limit",
-                client=client or "", task=task, state=state, before=before, limit=limit,
+                f"SELECT {rows.columns(Delivery)} FROM deliveries"
+                f" WHERE {rows.matching(client=client, task=task, state=state)}"
+                " AND (created_at, id) < (:before, :before_id) ORDER BY created_at DESC, id DESC LIMIT :limit",
+                client=client, task=task, state=state, before=before[0], before_id=before[1], limit=limit,
             )  # fmt: skip
             return [rows.read_delivery(row) for row in found]
 
@@ -99,6 +100,3 @@ class DeliveryVerbs:
             return [rows.read_attempt(row) for row in found]
 
         return await self._engine.read(verb)
-
-
-_OF_CLIENT = "(:client = '' OR client = :client)"

@@ -8,6 +8,11 @@ from service.store import rows
 from service.store.engine import Engine, Transaction
 from service.tasks import Placement, Subscription, Task
 
+Place = tuple[int, str]
+"""Where a page of a list ended: the creation and the id of its last row. The id tells rows of one millisecond apart."""
+
+NEWEST: Place = (2**62, "")
+
 
 class Lookups:
     def __init__(self, engine: Engine) -> None:
@@ -22,8 +27,8 @@ class Lookups:
         def verb(tx: Transaction) -> list[Task]:
             found = (
                 tx.one(
-                    f"SELECT {rows.columns(Task)} FROM tasks WHERE id = :id AND (:client = '' OR client = :client)",
-                    id=task, client=client or "",
+                    f"SELECT {rows.columns(Task)} FROM tasks WHERE id = :id AND {rows.matching(client=client)}",
+                    id=task, client=client,
                 )
                 for task in tasks
             )  # fmt: skip
@@ -31,15 +36,14 @@ class Lookups:
 
         return await self._engine.read(verb)
 
-    async def tasks(self, client: str | None, state: str, before: int, limit: int) -> list[Task]:
-        """Newest first, created before `before`; an empty `state` means any."""
+    async def tasks(self, client: str | None, state: str, before: Place, limit: int) -> list[Task]:
+        """Newest first, those after the page that ended at `before`; an empty `state` means any."""
 
         def verb(tx: Transaction) -> list[Task]:
             found = tx.all(
-                f"SELECT {rows.columns(Task)} FROM tasks WHERE (:client = '' OR client = :client)"
-                " AND (:state = '' OR state = :state) AND created_at < :before"
-                " ORDER BY created_at DESC, id DESC LIMIT :limit",
-                client=client or "", state=state, before=before, limit=limit,
+                f"SELECT {rows.columns(Task)} FROM tasks WHERE {rows.matching(client=client, state=state)}"
+                " AND (created_at, id) < (:before, :before_id) ORDER BY created_at DESC, id DESC LIMIT :limit",
+                client=client, state=state, before=before[0], before_id=before[1], limit=limit,
             )  # fmt: skip
             return [rows.read_task(row) for row in found]
 

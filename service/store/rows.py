@@ -32,6 +32,12 @@ def placeholders(kind: type[Any]) -> str:
     return ", ".join(f":{field.name}" for field in fields(kind))
 
 
+def matching(**wanted: str | None) -> str:
+    """The condition that the named columns have these values; those without one may have any. Only the columns that
+    matter stand in it, so that an index can serve it."""
+    return " AND ".join(f"{name} = :{name}" for name, value in wanted.items() if value) or "1 = 1"
+
+
 def task_values(task: Task) -> dict[str, Any]:
     values = {field.name: getattr(task, field.name) for field in fields(Task)}
     return values | {

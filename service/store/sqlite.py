@@ -66,7 +66,9 @@ class _Write:
 
 
 class SqliteEngine:
-    """Opens and migrates the file (mode 0600). With `serve` it also holds the server's lock: raises `AlreadyServed`."""
+    """Opens and migrates the file (mode 0600). With `serve` it also holds the server's lock: raises `AlreadyServed`.
+
+    A write after `close` raises `RuntimeError`."""
 
     def __init__(self, path: Path, *, serve: bool = True) -> None:
         self._path = path
@@ -80,8 +82,11 @@ class SqliteEngine:
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-read")
         self._writer = threading.Thread(target=self._serve, name="store-write", daemon=True)
         self._writer.start()
+        self._closed = False
 
     async def write(self, verb: Verb[T]) -> T:
+        if self._closed:
+            raise RuntimeError("the store is closed")
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._writes.put(_Write(verb, future))
         return await future
@@ -91,6 +96,7 @@ class SqliteEngine:
 
     async def close(self) -> None:
         """Finishes what was queued, then closes."""
+        self._closed = True
         self._writes.put(None)
         await asyncio.get_running_loop().run_in_executor(None, self._writer.join)
         self._readers.shutdown()

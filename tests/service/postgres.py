@@ -1,4 +1,4 @@
-"""PostgreSQL as a test-only engine: proof that the verbs' SQL runs on it unchanged but for placeholders and lock clause.
+"""PostgreSQL as a test-only engine: the verbs' SQL runs on it unchanged but for placeholders and the lock clause.
 
 It lives in a schema of its own that goes with it. `RINGBACK_TEST_POSTGRES` names the database; without it the tests
 that need it are skipped.

@@ -13,6 +13,7 @@ import pytest
 
 from adapters.messages import Category, Failure, Report, State, Usage
 from service.store import Store
+from service.store.lookups import NEWEST
 from service.tasks import Delivery, Subscription, Task, TaskState, Verdict, advance, fail
 from tests.service.nouns import (
     ENGINES,
@@ -173,7 +174,7 @@ async def test_an_end_closes_its_placement_and_opens_one_delivery_for_each_subsc
     assert await latest(store, task) == replace(ended, version=ended.version + 1)
     placement = await placement_of(store, task)
     assert (placement.verdict, placement.due_at, placement.claimed_at) == (Verdict.ENDED, None, None)
-    told = await store.deliveries.recent(None, task.id, "", NOW + 1, 10)
+    told = await store.deliveries.recent(None, task.id, "", NEWEST, 10)
     assert {one.subscription for one in told} == {one.id for one in subscriptions}
 
 
@@ -184,7 +185,7 @@ async def test_of_two_who_saw_the_same_version_one_writes(store: Store) -> None:
     other = fail(task, Failure(Category.CONTENT, "forbidden", "no"), NOW, "callback")
     assert not await store.tasks.record(other, Verdict.ENDED, lambda each: a_message(other, each))
     assert (await latest(store, task)).state is TaskState.SUCCEEDED
-    assert len(await store.deliveries.recent(None, task.id, "", NOW + 1, 10)) == 1
+    assert len(await store.deliveries.recent(None, task.id, "", NEWEST, 10)) == 1
 
 
 async def test_a_task_that_only_runs_tells_nobody(store: Store) -> None:
@@ -193,7 +194,7 @@ async def test_a_task_that_only_runs_tells_nobody(store: Store) -> None:
     assert running is not None
     assert await store.tasks.record(running, Verdict.ENDED, lambda each: a_message(running, each))
     assert (await placement_of(store, task)).verdict is Verdict.ACCEPTED
-    assert await store.deliveries.recent(None, task.id, "", NOW + 1, 10) == []
+    assert await store.deliveries.recent(None, task.id, "", NEWEST, 10) == []
 
 
 async def test_an_end_whose_message_cannot_be_made_is_not_written(store: Store) -> None:

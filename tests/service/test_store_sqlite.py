@@ -1,0 +1,214 @@
+"""The SQLite engine: groups, what is on disk when a write returns, who may open the file."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from service.store import AlreadyServed, Store
+from service.store.engine import Transaction
+from service.store.sqlite import SqliteEngine, connect
+from service.tasks import TaskState
+from tests.service.nouns import a_task, kept
+
+pytestmark = pytest.mark.anyio
+NOTE = "INSERT INTO operator_events (id, at, kind, fields) VALUES (:id, 1, 'test', '{}')"
+
+
+@pytest.fixture
+async def engine(tmp_path: Path) -> AsyncIterator[SqliteEngine]:
+    engine = SqliteEngine(tmp_path / "ringback.db")
+    yield engine
+    await engine.close()
+
+
+def noting(name: str):
+    return lambda tx: tx.run(NOTE, id=name)
+
+
+def broken(tx: Transaction) -> None:
+    tx.run(NOTE, id="broken")
+    raise ZeroDivisionError
+
+
+async def names(engine: SqliteEngine) -> list[str]:
+    rows = await engine.read(lambda tx: tx.all("SELECT id FROM operator_events ORDER BY id"))
+    return [row["id"] for row in rows]
+
+
+@asynccontextmanager
+async def writer_held(engine: SqliteEngine) -> AsyncIterator[None]:
+    """What is written inside waits in the queue, as one group, until the end of the block."""
+    entered, gate = threading.Event(), threading.Event()
+    held = asyncio.create_task(engine.write(lambda tx: entered.set() or gate.wait()))
+    await asyncio.to_thread(entered.wait)
+    try:
+        yield
+        await asyncio.sleep(0)  # the writes that tasks have begun are queued now
+    finally:
+        gate.set()
+    await held
+
+
+async def grouped(engine: SqliteEngine, *verbs):
+    async with writer_held(engine):
+        waiting = [asyncio.create_task(engine.write(verb)) for verb in verbs]
+    return await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_a_verb_that_fails_does_not_harm_its_neighbours(engine: SqliteEngine) -> None:
+    said = await grouped(engine, noting("a"), broken, lambda tx: tx.run("nonsense"), noting("a"), noting("b"))
+    assert [type(one) for one in said] == [
+        int, ZeroDivisionError, sqlite3.OperationalError, sqlite3.IntegrityError, int,
+    ]  # fmt: skip
+    assert await names(engine) == ["a", "b"]
+
+
+async def test_a_group_shares_one_commit(engine: SqliteEngine) -> None:
+    seen: list[str] = []
+    engine._connection.set_trace_callback(seen.append)
+    await grouped(engine, *(noting(str(number)) for number in range(50)))
+    engine._connection.set_trace_callback(None)
+    assert seen.count("COMMIT") == 2  # the one that held the writer, and the group
+
+
+async def test_a_commit_that_fails_is_told_to_everyone_and_leaves_nothing(engine: SqliteEngine) -> None:
+    def dangling(tx: Transaction) -> int:
+        tx.run("PRAGMA defer_foreign_keys = ON")  # its violation is found by COMMIT only
+        sql = "INSERT INTO attempts VALUES ('no such delivery', 1, 1, 1, 'x', 'x', NULL, NULL, NULL)"
+        return tx.run(sql)
+
+    said = await grouped(engine, noting("a"), broken, dangling, noting("b"))
+    assert [type(one) for one in said] == [
+        sqlite3.IntegrityError, ZeroDivisionError, sqlite3.IntegrityError, sqlite3.IntegrityError,
+    ]  # fmt: skip
+    assert await names(engine) == []
+    await engine.write(noting("after"))  # the writer goes on
+    assert await names(engine) == ["after"]
+
+
+async def test_a_write_whose_caller_has_gone_is_written_all_the_same(engine: SqliteEngine) -> None:
+    async with writer_held(engine):
+        gone = asyncio.create_task(engine.write(noting("gone")))
+        await asyncio.sleep(0)
+        gone.cancel()
+    await engine.write(noting("next"))
+    assert await names(engine) == ["gone", "next"]
+
+
+async def test_a_reader_sees_what_was_written_before_and_cannot_write(engine: SqliteEngine) -> None:
+    await engine.write(noting("a"))
+    assert await names(engine) == ["a"]
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        await engine.read(noting("b"))
+    assert await names(engine) == ["a"]
+
+
+async def test_closing_finishes_what_was_queued_and_takes_no_more(tmp_path: Path) -> None:
+    engine = SqliteEngine(tmp_path / "ringback.db")
+    async with writer_held(engine):
+        writes = [asyncio.create_task(engine.write(noting(str(number)))) for number in range(3)]
+        await asyncio.sleep(0)
+        closing = asyncio.create_task(engine.close())
+    await asyncio.gather(*writes, closing)
+    with pytest.raises(RuntimeError, match="closed"):
+        await engine.write(noting("late"))
+    again = SqliteEngine(tmp_path / "ringback.db")
+    assert await names(again) == ["0", "1", "2"]
+    await again.close()
+
+
+async def test_what_was_acknowledged_survives_a_crash(tmp_path: Path) -> None:
+    script = """
+import asyncio, os, sys
+from pathlib import Path
+from service.store import Store
+from tests.service.nouns import kept
+async def main():
+    store = Store.open(Path(sys.argv[1]))
+    for _ in range(5):
+        print((await kept(store)).id, flush=True)
+    os.kill(os.getpid(), 9)
+asyncio.run(main())
+"""
+    path = tmp_path / "ringback.db"
+    ran = subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True, cwd=Path.cwd())
+    ids = ran.stdout.split()
+    assert (ran.returncode, len(ids)) == (-9, 5), ran.stderr
+    store = Store.open(path)  # its lock went with it
+    assert [task.id for task in await store.lookups.tasks_by_id(ids, None)] == ids
+    await store.close()
+
+
+async def test_a_write_is_on_disk_before_it_is_acknowledged(engine: SqliteEngine) -> None:
+    pragmas = {"synchronous": 2, "journal_mode": "wal", "foreign_keys": 1}  # 2 is FULL
+    found = await engine.write(lambda tx: {name: next(iter(tx.one(f"PRAGMA {name}").values())) for name in pragmas})
+    assert found == pragmas
+
+
+async def test_only_the_owner_can_read_the_file(tmp_path: Path) -> None:
+    old = os.umask(0)
+    try:
+        store = Store.open(tmp_path / "ringback.db")
+        await kept(store)
+    finally:
+        os.umask(old)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    await store.close()
+    assert {"ringback.db", "ringback.db-wal"} <= modes.keys()
+    assert set(modes.values()) == {0o600}
+
+
+async def test_a_second_server_on_the_same_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "ringback.db"
+    store = Store.open(path)
+    with pytest.raises(AlreadyServed, match="Another Ringback server already works on"):
+        Store.open(path)
+    beside = Store.open(path, serve=False)  # a command beside the server
+    task = await kept(beside)
+    assert await store.lookups.task(task.id) == task
+    await beside.close()
+    await store.close()
+    await Store.open(path).close()
+
+
+async def test_every_table_is_strict_and_knows_the_states(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "ringback.db")
+    task = await kept(store)
+    await store.close()
+    connection = connect(tmp_path / "ringback.db")
+    tables = dict(connection.execute("SELECT name, strict FROM pragma_table_list WHERE type = 'table'").fetchall())
+    ours = {"keys", "tasks", "placements", "callbacks", "subscriptions", "deliveries", "attempts", "operator_events"}
+    assert {name for name, strict in tables.items() if strict} == ours
+    for change in (
+        "UPDATE tasks SET state = 'DONE'",
+        "UPDATE tasks SET created_at = 'yesterday'",
+        "UPDATE placements SET verdict = 'lost'",
+        "UPDATE subscriptions SET format = 'xml'",
+        "INSERT INTO deliveries SELECT 'd', task, id, 'c', url, 't', 'SENT', x'', 1, 0, 0, 1, 1, 1 FROM subscriptions",
+        "DELETE FROM tasks",
+        "INSERT INTO attempts VALUES ('nobody', 1, 1, 1, 'v', 'r', NULL, NULL, NULL)",
+    ):
+        with pytest.raises(sqlite3.IntegrityError):
+            connection.execute(change)
+    assert connection.execute("SELECT id FROM tasks").fetchall() == [(task.id,)]
+    connection.close()
+
+
+async def test_opening_an_existing_file_keeps_its_rows(tmp_path: Path) -> None:
+    for state in (TaskState.ACCEPTED, TaskState.QUEUED):
+        store = Store.open(tmp_path / "ringback.db")
+        await store.tasks.accept(a_task(id=state, state=state), None, [])
+        await store.close()
+    store = Store.open(tmp_path / "ringback.db")
+    assert len(await store.lookups.tasks_by_id(["ACCEPTED", "QUEUED"], None)) == 2
+    await store.close()
