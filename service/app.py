@@ -157,6 +157,7 @@ class Ringback:
         self.submitter.hurry()
 
     async def close(self) -> None:
+        self.guard.close()
         await self._egress_client.aclose()
         await self._upstream_client.aclose()
         await self.store.close()
