@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -134,18 +134,39 @@ def accounts(names: Sequence[str], **changes: Any) -> tuple[Account, ...]:
 
 @dataclass
 class World:
-    """`client` speaks to the service with the first key. `settle` lets time pass."""
+    """`client` speaks to the service with the first key. `settle` lets time pass. `between` sees every request to an
+    upstream and may answer in its place, by a response or an exception; None lets it pass."""
 
     clock: FakeClock
     simulator: Starlette
+    to_service: httpx.AsyncClient
     inbox: Inbox
-    ringback: Ringback
     client: httpx.AsyncClient
+    settings: dict[str, Any]
+    between: Callable[[httpx.Request], Awaitable[httpx.Response | None]] | None = None
 
     @property
     def upstreams(self) -> SimulatedWorld:
         world: SimulatedWorld = self.simulator.state.world
         return world
+
+    async def start(self, **settings: Any) -> None:
+        """The server starts, with the settings it had and these."""
+        self.settings |= settings
+        upstream = httpx.AsyncClient(transport=_Between(self), base_url=SIMULATOR)
+        chosen = Settings.model_validate(self.settings)
+        self.ringback = Ringback(chosen, clock=self.clock, jitter=_no_jitter, upstream=upstream)
+        app = create_app(self.ringback)
+        self.to_service._transport = httpx.ASGITransport(app)
+        self.client._transport = httpx.ASGITransport(app)
+        await self.ringback.recover()
+
+    async def stop(self) -> None:
+        """The server stops without waiting for anything; whoever calls it finds nobody."""
+        self.to_service._transport = self.client._transport = httpx.MockTransport(_nobody)
+        self.ringback.hurry()
+        await self.ringback.submitter.close(0)
+        await self.ringback.close()
 
     async def settle(self, seconds: float = 60.0, step: float = 1.0) -> None:
         """Turns the clock in steps; after each, callbacks due are sent and every queue is worked off."""
@@ -162,6 +183,22 @@ class World:
         return {"authorization": f"Bearer {key}"} if key else {}
 
 
+class _Between(httpx.AsyncBaseTransport):
+    """The way to the simulator."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._simulator = httpx.ASGITransport(world.simulator)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        said = await self._world.between(request) if self._world.between else None
+        return said or await self._simulator.handle_async_request(request)
+
+
+def _nobody(request: httpx.Request) -> httpx.Response:
+    raise httpx.ConnectError("nobody listens")
+
+
 @asynccontextmanager
 async def world(
     folder: Path,
@@ -174,8 +211,9 @@ async def world(
     async with AsyncExitStack() as stack:
         clock = FakeClock()
         inbox = await stack.enter_async_context(_inbox())
-        to_service = httpx.AsyncClient()
-        sim = create_simulator(simulator or SimulatorSettings(), clock.seconds, to_service)
+        to_service = await stack.enter_async_context(httpx.AsyncClient())
+        client = httpx.AsyncClient(base_url="http://localhost", headers={"authorization": f"Bearer {KEY}"})
+        await stack.enter_async_context(client)
         chosen = {
             "database": str(folder / "ringback.db"),
             "api_keys": (f"first:{KEY}", f"second:{OTHER_KEY}"),
@@ -185,20 +223,13 @@ async def world(
             "egress_allow": "127.0.0.0/8",
             "accounts": accounts(providers),
         } | settings
-        upstream = httpx.AsyncClient(transport=httpx.ASGITransport(sim), base_url=SIMULATOR)
-        ringback = Ringback(Settings.model_validate(chosen), clock=clock, jitter=_no_jitter, upstream=upstream)
-        app = create_app(ringback)
-        to_service._transport = httpx.ASGITransport(app)
-        await ringback.recover()
-        client = httpx.AsyncClient(
-            transport=httpx.ASGITransport(app), base_url="http://localhost", headers={"authorization": f"Bearer {KEY}"}
-        )
-        stack.push_async_callback(ringback.close)
-        stack.push_async_callback(client.aclose)
-        stack.push_async_callback(to_service.aclose)
-        yield World(clock, sim, inbox, ringback, client)
-        ringback.hurry()
-        await ringback.submitter.close(1)
+        sim = create_simulator(simulator or SimulatorSettings(), clock.seconds, to_service)
+        it = World(clock, sim, to_service, inbox, client, chosen)
+        await it.start()
+        try:
+            yield it
+        finally:
+            await it.stop()
 
 
 def _no_jitter(low: float, high: float) -> float:
