@@ -50,6 +50,8 @@ def demo(once: bool, port: int, render_seconds: float, as_json: bool) -> None:
         print_json(report)
     if once and not (report and report["ok"]):
         raise Failed("Not everything went as scripted." if report else "Stopped before the end.")
+    if not once:
+        click.echo("Stopped; nothing of it is left.")
 
 
 async def _demo(port: int, render_seconds: float, once: bool, quiet: bool) -> dict[str, Any] | None:

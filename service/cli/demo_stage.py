@@ -17,8 +17,8 @@ from adapters.providers import PROVIDERS
 from service.cli.demo_house import House
 from service.cli.demo_inbox import Received
 from service.cli.demo_play import TELLINGS, Run, at
-from service.cli.scenarios import Scenario
 
+WIDE = 96
 REFRESHES = 8  # a second
 STYLES = {"QUEUED": "yellow", "RUNNING": "cyan"}
 SHORT = {name: provider.title.rpartition(" ")[2] for name, provider in PROVIDERS.items()}
@@ -26,19 +26,20 @@ SHORT = {name: provider.title.rpartition(" ")[2] for name, provider in PROVIDERS
 INVITATION = """
 Now you: all of this stays up until Ctrl-C, and callbacks to {mine} are shown here.
 
-  curl {house.url}/wan/videos -H 'Authorization: Bearer {house.key}' \\
-    -H 'Content-Type: application/json' \\
+  curl {house.url}/wan/videos \\
+    -H 'Authorization: Bearer {house.key}' -H 'Content-Type: application/json' \\
     -d '{body}'
 
   export RINGBACK_URL={house.url} RINGBACK_KEY={house.key}
   {command} list
-  {command} submit --model wan2.7-t2v --prompt 'a cat [sim:fail]' --callback {mine} --wait
+  {command} submit --model wan2.7-t2v --prompt 'a cat [sim:fail]' --wait \\
+    --callback {mine}
   {command} deliveries
 """
 
 
 class Stage:
-    """Prints to `console`. Inside the block the table is kept below all lines, if the console is a terminal."""
+    """Prints to `console`. Inside the block the table is kept below all lines, if somebody looks."""
 
     def __init__(self, console: Console, runs: Sequence[Run]) -> None:
         self._console = console
@@ -48,7 +49,7 @@ class Stage:
         self._good, self._bad = ("✓", "✗") if utf8 else ("ok", "WRONG")
 
     def __enter__(self) -> Self:
-        if self._console.is_terminal:
+        if self._console.is_interactive:
             live = Live(get_renderable=self.table, console=self._console, refresh_per_second=REFRESHES)
             self._live.enter_context(live)
         return self
@@ -57,7 +58,7 @@ class Stage:
         self._live.close()
 
     def say(self, text: str = "", style: str = "") -> None:
-        self._console.print(Text(text, style=style), soft_wrap=True)
+        self._console.print(Text(text, style=style))
 
     def introduce(self, house: House) -> None:
         titles = ", ".join(provider.title for provider in PROVIDERS.values())
@@ -68,22 +69,24 @@ class Stage:
         self.say(f"  providers  {house.simulator_url}  simulated: {titles}")
         self.say(f"  inbox      {house.inbox_url}  takes the callbacks and checks every signature")
         self.say()
-        self.say(f"{requests} requests from the providers' documents, each sent through every provider that has its")
-        self.say(f"model: {len(self._runs)} tasks. The seconds count from the request to its callback.")
+        self.say(
+            f"{requests} requests from the providers' documents, each through every provider that has its model: "
+            f"{len(self._runs)} tasks. The seconds count from the request to its callback."
+        )
         self.say()
 
     def callback(self, run: Run | None, one: Received) -> None:
         """One line for a callback; one that does not verify is red and says why. `run` is None for a visitor's."""
         good = one.verdict.ok
         said = f"{self._good} signature verified" if good else f"{self._bad} {one.verdict.sentence}"
-        line = Text(f"{_what(run) if run else one.path:<53}  {_end(run, one):<9}  ")
+        line = Text(f"{_what(run) if run else one.path:<46}  {_end(run, one):<9}  ")
         line.append(said, style="green" if good else "bold red")
         line.append(f"  {run.scenario.model if run else ''}  {one.webhook_id}", style="dim")
         self._console.print(line, no_wrap=True, overflow="ellipsis")
 
     def reply(self, run: Run) -> None:
         """The line of a held request: its reply is all that is told."""
-        self.say(f"{_what(run):<53}  {run.state.lower():<9}  {self._good} in the held reply")
+        self.say(f"{_what(run)}  {run.state.lower():<9}  {self._good} in the held reply")
 
     def conclude(self, report: Mapping[str, Any], log: Path) -> None:
         for run in self._runs:
@@ -107,34 +110,37 @@ class Stage:
         """What to try next, for copy and paste."""
         mine = f"{house.inbox_url}/mine"
         body = {"action": "text2video", "model": "wan2.6-t2v", "prompt": "A lighthouse at sunset", "callback_url": mine}
-        self.say(INVITATION.format(house=house, body=json.dumps(body), command=command, mine=mine))
+        text = json.dumps(body, separators=(",", ":"))
+        invitation = INVITATION.format(house=house, body=text, command=command, mine=mine)
+        self._console.print(Text(invitation), soft_wrap=True)  # a line to copy stays one line
 
     def table(self) -> Group:
-        """A row for every request, a column for every provider."""
+        """A row for every request, a column for every provider. A narrow terminal does without the models."""
+        wide = self._console.width >= WIDE
         table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-        for column in ("shape", "request", "model", *SHORT.values()):
-            table.add_column(column, no_wrap=True)
+        for column in ("shape", "request", *(["model"] if wide else []), *SHORT.values()):
+            table.add_column(column, no_wrap=True, min_width=9 if column in SHORT.values() else None)
         cells = {(id(run.scenario), run.provider): self._cell(run) for run in self._runs}
-        scenarios: dict[int, Scenario] = {id(run.scenario): run.scenario for run in self._runs}
-        for key, scenario in scenarios.items():
-            row = [cells.get((key, name), Text("-", style="dim")) for name in SHORT]
-            table.add_row(Text(scenario.shape, style="dim"), scenario.title, Text(scenario.model, style="dim"), *row)
-        legend = f"{self._good} called back with a good signature    - the provider does not have this model"
+        for scenario in {id(run.scenario): run.scenario for run in self._runs}.values():
+            model = [Text(scenario.model, style="dim")] if wide else []
+            row = [cells.get((id(scenario), name), Text("-", style="dim")) for name in SHORT]
+            table.add_row(Text(scenario.shape, style="dim"), scenario.title, *model, *row)
+        legend = f"{self._good} called back, with a good signature (held: replied)   - has no such model"
         return Group(Text(), table, Text(legend, style="dim"))
 
     def _cell(self, run: Run) -> Text:
         if run.problem is not None:
             return Text(f"{self._bad} wrong", style="bold red")
         if run.ok:
-            mark = "reply" if run.scenario.held else self._good
-            failed = "failed " if run.state == "FAILED" else ""
-            return Text(f"{failed}{run.seconds:.1f} s {mark}", style="green")
-        return Text(run.state.lower() or "sending", style=STYLES.get(run.state, "dim"))
+            told = "failed" if run.state == "FAILED" else f"{run.seconds:.1f} s"
+            return Text(f"{told} {self._good}", style="green")
+        waiting = "held" if run.scenario.held else "sending"
+        return Text(run.state.lower() or waiting, style=STYLES.get(run.state, "dim"))
 
 
 def _what(run: Run) -> str:
     scenario = run.scenario
-    return f"{run.seconds or 0:6.1f} s  {scenario.shape:<7}  {scenario.title:<19}  {SHORT[run.provider]:<9}"
+    return f"{run.seconds or 0:5.1f} s  {scenario.shape:<7}  {scenario.title:<17}  {SHORT[run.provider]:<9}"
 
 
 def _end(run: Run | None, one: Received) -> str:

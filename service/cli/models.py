@@ -33,6 +33,7 @@ def _media(model: dict[str, Any]) -> str:
 
 
 def _rule(rule: dict[str, Any]) -> str:
-    least, most = rule["min"], rule["max"]
-    count = "" if (least, most) == (1, 1) else f"{most} " if least == most else f"{least}-{most} "
-    return count + " or ".join(rule["kinds"])
+    least, most, kinds = rule["min"], rule["max"], " or ".join(rule["kinds"])
+    if least == most == 1:
+        return kinds
+    return f"up to {most} {kinds}" if least == 0 else f"{least} to {most} {kinds}"

@@ -30,8 +30,15 @@ COLOURS: Mapping[str, str] = {
 
 
 def console(*, error: bool = False) -> Console:
+    """Interactive (live tables, spinners) only where somebody looks, whatever the environment says of colours."""
     seen = (sys.stderr if error else sys.stdout).isatty()
-    return Console(stderr=error, width=None if seen else PIPED_WIDTH, highlight=False, soft_wrap=not seen)
+    return Console(
+        stderr=error,
+        width=None if seen else PIPED_WIDTH,
+        force_interactive=None if seen else False,
+        highlight=False,
+        soft_wrap=not seen,
+    )
 
 
 def print_json(value: Any) -> None:

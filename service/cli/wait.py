@@ -83,7 +83,7 @@ def progress() -> Iterator[Say]:
             shown.print(text, markup=False)
         said = text
 
-    if not shown.is_terminal:
+    if not shown.is_interactive:
         yield line
         return
     with shown.status("asking") as status:
