@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import uuid4
 
 from adapters.base import Adapter
 from adapters.catalogue import Catalogue
 from adapters.messages import Category, Fields, Refusal, Request, Submission
+from service.answers import Connection, OpenAnswers
 from service.choose import choose
 from service.clients import Client
 from service.clock import Clock
@@ -32,7 +33,8 @@ log = get_logger("submit")
 @dataclass(frozen=True, slots=True)
 class Order:
     """One create as it came in. `callback_url` is the header's; a field of the body comes first, the client's default
-    last. `provider` is the one that the client named."""
+    last. `provider` is the one that the client named. `digest` and `idempotency_key` tell a repeated create from a new
+    one, `connection` who waits for the answer."""
 
     shape: str
     request: Request
@@ -41,6 +43,22 @@ class Order:
     format: Format = Format.OWN
     metadata: Fields | None = None
     provider: str | None = None
+    digest: str | None = None
+    idempotency_key: str | None = None
+    connection: Connection = field(default_factory=Connection)
+
+
+@dataclass(slots=True)
+class _Waiter:
+    """A client that waits for the upstream's answer. Once it is promised a refusal it must not leave before."""
+
+    connection: Connection
+    waiting: bool = True
+    promised: bool = False
+
+    def heard(self) -> bool:
+        self.promised = self.waiting and not self.connection.gone
+        return self.promised
 
 
 class Submitter:
@@ -65,7 +83,8 @@ class Submitter:
         self._clock = clock
         self._timing = timing
         self._wait_seconds = wait_seconds
-        self._sends: set[asyncio.Task[Refusal | None]] = set()
+        self._sends: dict[str, asyncio.Task[Refusal | None]] = {}
+        self._answers = OpenAnswers()
         self._hurry = asyncio.Event()
 
     async def submit(self, order: Order) -> tuple[Task, Submission]:
@@ -77,12 +96,34 @@ class Submitter:
         if url is not None:
             await self.check_callback(url)
         task = self._task(order, submission, upstream)
-        await self._store.tasks.accept(task, self._placement(task), _subscriptions(task, url, order.format))
+        self._answers.opened(task.id, order.connection)
+        try:
+            return await self._keep(task, order, url), submission
+        except BaseException:
+            self._answers.closed(task.id)
+            raise
+
+    async def _keep(self, task: Task, order: Order, url: str | None) -> Task:
+        """The task on disk and on its way, or the earlier one that this create repeats."""
+        subscriptions = _subscriptions(task, url, order.format)
+        repeated = await self._store.tasks.accept(task, self._placement(task), subscriptions, self._answers.waits)
+        if repeated is not None:
+            self._answers.closed(task.id)
+            return await self._repeat(repeated, order)
         log.event("task.accepted", task=task.id, client=task.client, shape=task.shape, provider=task.provider)
-        refusal = await self._send(task)
-        if refusal is not None:
-            raise Refused(refusal)
-        return task, submission
+        self._start(task, waiter := _Waiter(order.connection))
+        await self._outcome(task.id, waiter)
+        return task
+
+    async def answered(self, task: Task, connection: Connection) -> None:
+        """The answer was written to the connection, or nobody was there any more to take it."""
+        if not connection.gone:
+            await self._store.tasks.answered(task.id, self._clock())
+        self._answers.closed(task.id)
+
+    def is_awaited(self, task: str) -> bool:
+        """Whether a client still waits for the answer to this task's create."""
+        return self._answers.waits(task)
 
     def hurry(self) -> None:
         """The server is about to stop: whoever waits for an upstream's answer is told at once that it is accepted."""
@@ -90,11 +131,12 @@ class Submitter:
 
     async def close(self, seconds: float) -> None:
         """Lets open sends finish for a while; a send that is cut off is in doubt at the next start."""
-        if self._sends:
-            await asyncio.wait(self._sends, timeout=seconds)
-        for send in self._sends:
+        sends = tuple(self._sends.values())
+        if sends:
+            await asyncio.wait(sends, timeout=seconds)
+        for send in sends:
             send.cancel()
-        await asyncio.gather(*self._sends, return_exceptions=True)
+        await asyncio.gather(*sends, return_exceptions=True)
 
     async def check_callback(self, url: str) -> None:
         """Raises `Refused` (400) for a URL that deliveries may not go to."""
@@ -110,7 +152,7 @@ class Submitter:
             id=str(uuid4()),
             client=order.client.id,
             shape=order.shape,
-            path=order.request.path,
+            path=order.request.path.rstrip("/"),
             model=submission.model,
             provider=upstream.name,
             state=TaskState.SUBMITTING,
@@ -123,6 +165,8 @@ class Submitter:
             updated_at=now,
             service=submission.service or (model.service if model else ""),
             placement=str(uuid4()),
+            digest=order.digest,
+            idempotency_key=order.idempotency_key,
         )
 
     def _placement(self, task: Task) -> Placement:
@@ -132,22 +176,40 @@ class Submitter:
             task.placement, task.id, task.provider, Verdict.SENDING, sent_at=task.created_at, doubt_at=doubt_at
         )
 
-    async def _send(self, task: Task) -> Refusal | None:
-        waiting = True
+    def _start(self, task: Task, waiter: _Waiter) -> None:
+        send = asyncio.create_task(self._sender.send(task, waiter.heard), name="send")
+        self._sends[task.id] = send
+        send.add_done_callback(lambda done: self._finished(task.id, done))
+
+    async def _outcome(self, task: str, waiter: _Waiter) -> None:
+        """Waits a while for the end of a send. Raises `Refused` if that is a definite refusal."""
+        send = self._sends.get(task)
+        if send is None:
+            return
         hurried = asyncio.create_task(self._hurry.wait())
-        send = asyncio.create_task(self._sender.send(task, heard=lambda: waiting), name="send")
-        self._sends.add(send)
-        send.add_done_callback(self._finished)
         try:
             await asyncio.wait({send, hurried}, timeout=self._wait_seconds, return_when=asyncio.FIRST_COMPLETED)
+            waiter.waiting = False
+            if waiter.promised:
+                await asyncio.wait({send})
         finally:
-            waiting = False
             hurried.cancel()
-        return None if not send.done() or send.cancelled() or send.exception() else send.result()
+        if send.done() and not send.cancelled() and not send.exception() and (refusal := send.result()):
+            raise Refused(refusal)
 
-    def _finished(self, send: asyncio.Task[Refusal | None]) -> None:
+    async def _repeat(self, repeated: Task, order: Order) -> Task:
+        """The task of an earlier create that this one repeats, once the first answer is there."""
+        if order.idempotency_key and repeated.digest != order.digest:
+            text = "Idempotency-Key: this key came with another request before; use a new key for a new one."
+            raise refused(422, Category.INVALID_REQUEST, text)
+        log.event("task.repeated", task=repeated.id, client=repeated.client, shape=repeated.shape)
+        self._answers.opened(repeated.id, order.connection)
+        await self._outcome(repeated.id, _Waiter(order.connection))
+        return await self._store.lookups.task(repeated.id) or repeated
+
+    def _finished(self, task: str, send: asyncio.Task[Refusal | None]) -> None:
         """A send that broke on our side leaves its task SUBMITTING; it becomes doubtful in time."""
-        self._sends.discard(send)
+        del self._sends[task]
         if not send.cancelled() and (error := send.exception()):
             log.failure("send.failed", error)
 

@@ -112,7 +112,9 @@ NOT_ACCEPTED = Failure(
 class Task:
     """One video asked for. `body` is the client's own request body, `headers` those of its headers that matter when
     the task is written for an upstream. `outcome` is the latest report that moved the task, its ids already ours.
-    `version` counts writes: every change of a row compares it and adds one."""
+    `version` counts writes: every change of a row compares it and adds one. `digest` is what makes two creates the
+    same request, `idempotency_key` the client's own word for that; both are dropped when a create is refused.
+    `answered_at` is when the answer to the create was handed to its connection."""
 
     id: str
     client: str
@@ -134,6 +136,9 @@ class Task:
     due_at: int | None = None
     outcome: Report | None = None
     detector: str | None = None
+    digest: str | None = None
+    idempotency_key: str | None = None
+    answered_at: int | None = None
     version: int = 0
 
     @property

@@ -118,7 +118,11 @@ async def read_body(request: HttpRequest, most: int) -> bytes:
 
 async def read_json_body(request: HttpRequest, most: int) -> Any:
     """Raises `Refused` (400, 413) naming the place of what is wrong. An empty body is None."""
-    body = await read_body(request, most)
+    return await parse(await read_body(request, most))
+
+
+async def parse(body: bytes) -> Any:
+    """Raises `Refused` (400). A large body is parsed off the loop."""
     if not body:
         return None
     try:
@@ -129,10 +133,9 @@ async def read_json_body(request: HttpRequest, most: int) -> Any:
         raise refused(400, Category.INVALID_REQUEST, str(error)) from error
 
 
-async def message(request: HttpRequest, shape: Adapter, most: int) -> Request:
+def message(request: HttpRequest, shape: Adapter, body: Any) -> Request:
     """The request as its adapter reads it, without the caller's key."""
     kept = {name: request.headers[name] for name in shape.kept_headers if name in request.headers}
-    body = await read_json_body(request, most) if request.method == "POST" else None
     return Request(request.method, request.url.path, body, dict(request.query_params), kept)
 
 
@@ -183,7 +186,7 @@ def _in_shape(request: HttpRequest, refusal: Refusal) -> HttpResponse:
         )
     else:
         response = reply(shape.write_refusal(refusal))
-    if response.status_code >= 500:
+    if response.status_code >= 500 or request.method == "POST":
         response.headers["x-should-retry"] = "false"  # SDKs would create the job again
     if refusal.retry_after:
         response.headers["retry-after"] = str(int(refusal.retry_after))

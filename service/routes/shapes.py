@@ -3,38 +3,60 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
+from starlette.background import BackgroundTask
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse
 from starlette.responses import Response as HttpResponse
 from starlette.routing import Route
 
-from adapters.base import BatchAdapter
+from adapters.base import Adapter, BatchAdapter
 from adapters.messages import Acceptance, Category, Fields, Query, Report, State, Unreadable
+from service.answers import Connection, digest
 from service.clients import Client
 from service.errors import refused
 from service.jsondoor import Malformed, read_json
-from service.routes.edge import House, caller, house_of, message, reply, shape_name
+from service.routes.edge import (
+    House,
+    caller,
+    house_of,
+    message,
+    parse,
+    read_body,
+    read_json_body,
+    reply,
+    shape_name,
+)
 from service.submit import Order
 from service.tasks import Format, Task, describe
 
 METADATA_BYTES = 4096
+ORDER_HEADERS = ("x-callback-url", "x-callback-format", "x-ringback-metadata", "x-ringback-provider")
+"""Headers of a create that mean something to us; never sent upstream."""
 
 
 async def create(request: HttpRequest) -> HttpResponse:
     house = house_of(request)
     client = await caller(request)
     name = shape_name(request.url.path)
-    shape = house.shapes[name]
     order = await _order(request, client, name)
-    task, submission = await house.submitter.submit(order)
-    if submission.hold:
-        seconds = min(submission.timeout or house.limits.hold_seconds, house.limits.hold_seconds)
-        task = await _hold(request, house, task, seconds)
-        if task.ended:
-            # A failed generation is 200 too: on an error the SDKs would create the job again.
-            return JSONResponse(shape.write_callback(describe(task)))
+    async with _watched(request, order.connection):
+        task, submission = await house.submitter.submit(order)
+        if submission.hold:
+            seconds = min(submission.timeout or house.limits.hold_seconds, house.limits.hold_seconds)
+            task = await _hold(house, task, order.connection, seconds)
+    response = _created(house.shapes[name], task, held=submission.hold)
+    response.background = BackgroundTask(house.submitter.answered, task, order.connection)
+    return response
+
+
+def _created(shape: Adapter, task: Task, *, held: bool) -> HttpResponse:
+    """A failed generation is 200 for a held request too: on an error the SDKs would create the job again."""
+    if held and task.ended:
+        return JSONResponse(shape.write_callback(describe(task)))
     return reply(shape.write_acceptance(Acceptance(task.id, task.request_id, task.trace_id)))
 
 
@@ -42,7 +64,8 @@ async def query(request: HttpRequest) -> HttpResponse:
     house = house_of(request)
     client = await caller(request)
     shape = house.shapes[shape_name(request.url.path)]
-    asked = shape.read_query(await message(request, shape, house.limits.other_bytes))
+    body = await read_json_body(request, house.limits.other_bytes) if request.method == "POST" else None
+    asked = shape.read_query(message(request, shape, body))
     found = await house.store.lookups.tasks_by_id(asked.task_ids, None if client.admin else client.id)
     if asked.batch and isinstance(shape, BatchAdapter):
         return reply(shape.write_reports(tuple(describe(task) for task in found)))
@@ -54,26 +77,37 @@ def _unknown(asked: Query) -> Report:
 
 
 async def _order(request: HttpRequest, client: Client, shape: str) -> Order:
-    form = request.headers.get("x-callback-format", Format.OWN)
-    if form not in set(Format):
-        raise refused(400, Category.INVALID_REQUEST, f"X-Callback-Format: it may be {' or '.join(Format)}.")
     house = house_of(request)
-    read = await message(request, house.shapes[shape], house.limits.create_bytes)
+    headers = [request.headers.get(name) for name in ORDER_HEADERS]
+    callback_url, form, metadata, provider = headers
+    if form not in (None, *Format):
+        raise refused(400, Category.INVALID_REQUEST, f"X-Callback-Format: it may be {' or '.join(Format)}.")
+    raw = await read_body(request, house.limits.create_bytes)
+    read = message(request, house.shapes[shape], await parse(raw))
     if not isinstance(read.body, dict):
         raise Unreadable("", "the body must be a JSON object.")
     return Order(
         shape=shape,
         request=read,
         client=client,
-        callback_url=request.headers.get("x-callback-url"),
-        format=Format(form),
-        metadata=_metadata(request),
-        provider=request.headers.get("x-ringback-provider"),
+        callback_url=callback_url,
+        format=Format(form or Format.OWN),
+        metadata=_metadata(metadata),
+        provider=provider,
+        digest=digest(raw, *headers),
+        idempotency_key=_idempotency_key(request),
     )
 
 
-def _metadata(request: HttpRequest) -> Fields | None:
-    text = request.headers.get("x-ringback-metadata")
+def _idempotency_key(request: HttpRequest) -> str | None:
+    key = request.headers.get("idempotency-key")
+    if key is not None and not re.fullmatch(r"[ -~]{1,255}", key):
+        text = "Idempotency-Key: 1 to 255 printable ASCII characters are allowed."
+        raise refused(400, Category.INVALID_REQUEST, text)
+    return key
+
+
+def _metadata(text: str | None) -> Fields | None:
     if text is None:
         return None
     try:
@@ -85,21 +119,32 @@ def _metadata(request: HttpRequest) -> Fields | None:
     return value
 
 
-async def _hold(request: HttpRequest, house: House, task: Task, seconds: float) -> Task:
+@asynccontextmanager
+async def _watched(request: HttpRequest, connection: Connection) -> AsyncIterator[None]:
+    """Notices inside the block, once the body was read, that the client hangs up."""
+
+    async def watch() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+        connection.hung_up.set()
+
+    watching = asyncio.create_task(watch())
+    try:
+        yield
+    finally:
+        watching.cancel()
+
+
+async def _hold(house: House, task: Task, connection: Connection, seconds: float) -> Task:
     """Waits for the end without a thread; a client that hangs up leaves its place to others."""
     wait = asyncio.create_task(house.waiting.wait(task, seconds, lambda: house.store.lookups.task(task.id)))
-    gone = asyncio.create_task(_disconnected(request))
+    gone = asyncio.create_task(connection.hung_up.wait())
     try:
         await asyncio.wait({wait, gone}, return_when=asyncio.FIRST_COMPLETED)
         return wait.result() if wait.done() else task
     finally:
         wait.cancel()
         gone.cancel()
-
-
-async def _disconnected(request: HttpRequest) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
 
 
 def _both(path: str, endpoint: Callable[[HttpRequest], Awaitable[HttpResponse]], method: str) -> list[Route]:

@@ -13,6 +13,10 @@ from service.store import rows
 from service.store.engine import Engine, Transaction
 from service.tasks import Delivery, Placement, Subscription, Task, TaskState, Verdict
 
+KEYS_KEPT_MS = 48 * 3600 * 1000
+TWINS_MS = 10 * 60 * 1000
+"""How long an identical create counts as a retry of one whose answer was lost."""
+
 Message = Callable[[Subscription], Delivery]
 """Makes the delivery that tells one subscription of a task's end."""
 
@@ -21,10 +25,22 @@ class TaskVerbs:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    async def accept(self, task: Task, placement: Placement | None, subscriptions: Sequence[Subscription]) -> None:
-        """Keeps a new task, its subscriptions and (if it is sent at once) its first placement."""
+    async def accept(
+        self,
+        task: Task,
+        placement: Placement | None,
+        subscriptions: Sequence[Subscription],
+        waits: Callable[[str], bool] = lambda task: True,
+    ) -> Task | None:
+        """Keeps a new task, its subscriptions and (if it is sent at once) its first placement.
 
-        def verb(tx: Transaction) -> None:
+        Returns the earlier task instead, and keeps nothing, if this create repeats one: it has the same idempotency
+        key, or the same digest as one that was never answered and for whose answer nobody `waits`."""
+
+        def verb(tx: Transaction) -> Task | None:
+            repeated = _of_key(tx, task) if task.idempotency_key else _unanswered_twin(tx, task, waits)
+            if repeated is not None:
+                return repeated
             _insert_task(tx, task)
             if placement is not None:
                 _insert_placement(tx, placement)
@@ -34,6 +50,15 @@ class TaskVerbs:
                     f" VALUES ({rows.placeholders(Subscription)})",
                     **rows.values(subscription),
                 )
+            return None
+
+        return await self._engine.write(verb)
+
+    async def answered(self, task: str, now: int) -> None:
+        """The answer to a create was handed to its connection."""
+
+        def verb(tx: Transaction) -> None:
+            tx.run("UPDATE tasks SET answered_at = :now WHERE id = :id AND answered_at IS NULL", id=task, now=now)
 
         await self._engine.write(verb)
 
@@ -90,6 +115,8 @@ class TaskVerbs:
                 **{name: values[name] for name in _RECORDED},
             ):
                 return False
+            if verdict is Verdict.REFUSED:
+                tx.run("UPDATE tasks SET digest = NULL, idempotency_key = NULL WHERE id = :id", id=task.id)
             if task.ended:
                 if task.placement is not None:
                     _close_placement(tx, task.placement, verdict, None)
@@ -116,6 +143,25 @@ class TaskVerbs:
 _RECORDED = (
     "id", "was", "state", "updated_at", "finished_at", "due_at", "outcome", "detector", "version",
 )  # fmt: skip
+
+
+def _of_key(tx: Transaction, task: Task) -> Task | None:
+    """The task that was created under this idempotency key; keys are kept for two days."""
+    scope = {"client": task.client, "path": task.path, "key": task.idempotency_key}
+    where = "client = :client AND path = :path AND idempotency_key = :key"
+    since = task.created_at - KEYS_KEPT_MS
+    tx.run(f"UPDATE tasks SET idempotency_key = NULL WHERE {where} AND created_at <= :since", since=since, **scope)
+    row = tx.one(f"SELECT {rows.columns(Task)} FROM tasks WHERE {where}", **scope)
+    return None if row is None else rows.read_task(row)
+
+
+def _unanswered_twin(tx: Transaction, task: Task, waits: Callable[[str], bool]) -> Task | None:
+    found = tx.all(
+        f"SELECT {rows.columns(Task)} FROM tasks WHERE client = :client AND path = :path AND digest = :digest"
+        " AND answered_at IS NULL AND created_at > :since ORDER BY created_at, id",
+        client=task.client, path=task.path, digest=task.digest or "", since=task.created_at - TWINS_MS,
+    )  # fmt: skip
+    return next((rows.read_task(row) for row in found if not waits(row["id"])), None)
 
 
 def _insert_task(tx: Transaction, task: Task) -> None:
