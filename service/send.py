@@ -166,13 +166,18 @@ class Sender:
 
     async def _for_client(self, task: Task, refusal: Refusal) -> Refusal:
         if refusal.failure.category not in OPERATOR:
-            return refusal
+            return replace(refusal, status=400) if _invites_retry(refusal.status) else refusal
         await self._tell_operator("upstream.account_refused", task, f"HTTP {refusal.status} {refusal.failure.code}")
         return ACCOUNT_TROUBLE
 
     async def _tell_operator(self, kind: str, task: Task, reason: str) -> None:
         await self._store.keys.note(kind, self._clock(), {"task": task.id, "provider": task.provider, "reason": reason})
         log.event(kind, task=task.id, provider=task.provider, reason=reason)
+
+
+def _invites_retry(status: int) -> bool:
+    """SDKs create the job again on these, whatever the body says (dashscope 2.x, acedatacloud: 408, 409, 429, 5xx)."""
+    return status in (408, 409, 429) or status >= 500
 
 
 class SendQueue:

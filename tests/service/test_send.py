@@ -247,3 +247,16 @@ async def sends_done(it: World) -> None:
     async with asyncio.timeout(5):
         while sends := tuple(it.ringback.submitter._sends.values()):
             await asyncio.wait(sends)
+
+
+async def test_a_definite_no_never_has_a_status_on_which_sdks_create_again(tmp_path: Path) -> None:
+    """The gateways' page: "Current group Wan has no available channels for model ..."; new-api says it with 503."""
+    error = {"message": "Current group Wan has no available channels for model wan2.7-t2v", "type": "new_api_error"}
+    open_gate = asyncio.Event()
+    open_gate.set()
+    async with world(tmp_path) as it:
+        it.between = answering(httpx.Response(503, json={"error": error}), open_gate)
+        response = await create(it, provider="laozhang", shape="gateway")
+        assert response.status_code == 400
+        assert response.headers["x-should-retry"] == "false"
+        assert "no available channels" in response.text
