@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from operator import itemgetter
 
 from adapters.catalogue import Catalogue
 from adapters.messages import Query, Report, State
@@ -92,13 +93,15 @@ class LookQueue:
 
     async def _looks(self, placements: Sequence[Placement], batch: int) -> list[Look]:
         tasks = {task.id: task for task in await self._store.lookups.tasks_by_id([p.task for p in placements], None)}
-        pairs = []
+        pairs: list[tuple[tuple[str, str], Pair]] = []
         for placement in placements:
             task = tasks[placement.task]
-            pairs.append((self._service(task), placement, task, await self._ids(placement)))
+            # Ids that only a callback named are asked for alone: a forged one must not spoil the others' answer.
+            alone = placement.id if placement.upstream_id is None else ""
+            pairs.append(((self._service(task), alone), (placement, task, await self._ids(placement))))
         looks = []
-        for service, group in groupby(sorted(pairs, key=lambda pair: pair[0]), key=lambda pair: pair[0]):
-            looks += [Look(service, part) for part in _parts([pair[1:] for pair in group], batch)]
+        for (service, _), group in groupby(sorted(pairs, key=itemgetter(0)), key=itemgetter(0)):
+            looks += [Look(service, part) for part in _parts([pair for _, pair in group], batch)]
         return looks
 
     async def _ids(self, placement: Placement) -> tuple[str, ...]:

@@ -46,12 +46,16 @@ class Receiver:
         *,
         state: TaskState = TaskState.FAILED,
         verdict: Verdict = Verdict.ENDED,
+        only: TaskState | None = None,
         tell: bool = True,
     ) -> Task | None:
-        """Ends a task without an upstream's report; `tell` false where its client has just been told in person."""
+        """Ends a task without an upstream's report, if it is still in the state `only` (None: in any before the end);
+        `tell` false where its client has just been told in person."""
 
         def change(latest: Task) -> Task | None:
-            return None if latest.ended else fail(latest, failure, self._clock(), detector, state)
+            if latest.ended or only not in (None, latest.state):
+                return None
+            return fail(latest, failure, self._clock(), detector, state)
 
         return await self._apply(task, change, verdict=verdict, tell=tell)
 

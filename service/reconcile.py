@@ -13,7 +13,7 @@ from service.logs import get_logger
 from service.receive import Receiver
 from service.send import Timing
 from service.store import Queue, Store
-from service.tasks import OUTCOME_UNKNOWN, Placement, Verdict
+from service.tasks import OUTCOME_UNKNOWN, Placement, TaskState, Verdict
 
 log = get_logger("reconcile")
 LEASE_MS = 60_000
@@ -43,7 +43,8 @@ class DoubtQueue:
         until = placement.sent_at + int(self._timing.in_doubt * 1000)
         reason = "the server stopped before the answer was recorded"
         now = self._clock()
-        await self._store.tasks.doubted(placement.id, reason, now, max(until, now))
+        if await self._store.tasks.doubted(placement.id, reason, now, max(until, now)) is None:
+            return  # the answer came in the meantime
         fields = {"task": placement.task, "provider": placement.provider, "reason": reason}
         await self._store.keys.note("submission.in_doubt", now, fields)
         log.event("submission.in_doubt", task=placement.task, provider=placement.provider, reason=reason)
@@ -51,4 +52,6 @@ class DoubtQueue:
     async def _give_up(self, placement: Placement) -> None:
         task = await self._store.lookups.task(placement.task)
         if task is not None:
-            await self._receiver.give_up(task, OUTCOME_UNKNOWN, "doubt", verdict=Verdict.UNPROVEN)
+            await self._receiver.give_up(
+                task, OUTCOME_UNKNOWN, "doubt", verdict=Verdict.UNPROVEN, only=TaskState.IN_DOUBT
+            )

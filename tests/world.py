@@ -219,6 +219,7 @@ async def world(
             "api_keys": (f"first:{KEY}", f"second:{OTHER_KEY}"),
             "admin_token": ADMIN,
             "webhook_secret": SECRET,
+            "secret_keys": ("secret-key",),
             "public_url": PUBLIC_URL,
             "egress_allow": "127.0.0.0/8",
             "accounts": accounts(providers),
