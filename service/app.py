@@ -83,13 +83,14 @@ class Ringback:
         self._egress_client = egress_client(self.guard)
         self.upstreams = _upstreams(settings, self.shapes, self._upstream_client, clock())
         self.clients = clients_of(settings, self.store, clock)
+        self.teller = Teller(self.shapes, _message_id)
         self.waiting = WaitingRoom(settings.hold_per_key)
         self._wire()
 
     def _wire(self) -> None:
         settings, clock, store = self.settings, self.clock, self.store
         timing = Timing(settings.create_timeout_seconds, settings.in_doubt_seconds)
-        receiver = Receiver(store, Teller(self.shapes, _message_id), clock, self._ended)
+        receiver = Receiver(store, self.teller, clock, self._ended)
         sender = Sender(
             store, receiver, self.upstreams, self.shapes, self.urls, clock, timing, self._jitter, self._wake
         )
@@ -123,6 +124,7 @@ class Ringback:
             submitter=self.submitter,
             waiting=self.waiting,
             tokens=self.tokens,
+            teller=self.teller,
             shapes=self.shapes,
             upstream_shapes={upstream.name: upstream.provider.shape for upstream in self.upstreams},
             catalogue=self.catalogue,

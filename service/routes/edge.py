@@ -24,6 +24,7 @@ from service.logs import get_logger
 from service.signing import CallbackTokens
 from service.store import Store
 from service.submit import Submitter
+from service.tell import Teller
 from service.waiting import WaitingRoom
 from service.worker import Worker
 
@@ -59,6 +60,7 @@ class House:
     submitter: Submitter
     waiting: WaitingRoom
     tokens: CallbackTokens
+    teller: Teller
     shapes: Mapping[str, Adapter]
     upstream_shapes: Mapping[str, str]
     catalogue: Catalogue
@@ -205,3 +207,12 @@ def _check_open_mode(request: HttpRequest) -> None:
 def _foreign_origin(request: HttpRequest) -> bool:
     origin = request.headers.get("origin")
     return origin is not None and origin != f"{request.url.scheme}://{request.headers.get('host', '')}"
+
+
+def scope(client: Client) -> str | None:
+    """Whose rows a client may see; None: everyone's."""
+    return None if client.admin else client.id
+
+
+def not_found(noun: str) -> Refused:
+    return refused(404, Category.NOT_FOUND, f"There is no such {noun}.", "not_found")

@@ -1,4 +1,4 @@
-"""Ringback's own API under /v1: tasks with everything we know, deliveries and their attempts, replay, models, keys."""
+"""Ringback's own API under /v1: tasks with everything we know, deliveries and their attempts, replay, models."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from starlette.responses import Response as HttpResponse
 from starlette.routing import Route
 
 from adapters.messages import Category
-from service.clients import Client
-from service.errors import Refused, refused
-from service.routes.edge import admin, caller, house_of, read_json_body
+from service.errors import refused
+from service.routes.edge import caller, house_of, not_found, scope
+from service.routes.subscriptions import shown
 from service.store.lookups import NEWEST, Place
 from service.tasks import Attempt, Delivery, DeliveryState, Placement, Task, TaskState
 from service.tell import iso, summary
@@ -28,7 +28,7 @@ async def list_tasks(request: HttpRequest) -> HttpResponse:
     client = await caller(request)
     state = _one_of(request, "state", TaskState)
     before, limit = _page(request)
-    tasks = await house_of(request).store.lookups.tasks(_scope(client), state, before, limit)
+    tasks = await house_of(request).store.lookups.tasks(scope(client), state, before, limit)
     return JSONResponse({"tasks": [summary(task) for task in tasks], "cursor": _cursor(tasks, limit)})
 
 
@@ -36,9 +36,9 @@ async def record(request: HttpRequest) -> HttpResponse:
     """Everything we know of one task: how it was sent, who noticed its end, who was told and how that went."""
     client = await caller(request)
     store = house_of(request).store
-    task = await store.lookups.task(request.path_params["task_id"], _scope(client))
+    task = await store.lookups.task(request.path_params["task_id"], scope(client))
     if task is None:
-        raise _not_found("task")
+        raise not_found("task")
     deliveries = await store.deliveries.recent(None, task.id, "", NEWEST, LONGEST_PAGE)
     placements = await store.lookups.placements(task.id)
     subscriptions = await store.lookups.subscriptions(task.id)
@@ -48,10 +48,7 @@ async def record(request: HttpRequest) -> HttpResponse:
             "detector": task.detector,
             "updated_at": iso(task.updated_at),
             "placements": [_placement(placement, task) for placement in placements],
-            "subscriptions": [
-                {"id": one.id, "url": one.url, "format": one.format, "created_at": iso(one.created_at)}
-                for one in subscriptions
-            ],
+            "subscriptions": [shown(subscription) for subscription in subscriptions],
             "deliveries": [
                 _delivery(delivery, await store.deliveries.attempts(delivery.id)) for delivery in deliveries
             ],
@@ -65,16 +62,16 @@ async def list_deliveries(request: HttpRequest) -> HttpResponse:
     state = _one_of(request, "state", DeliveryState)
     before, limit = _page(request)
     store = house_of(request).store
-    found = await store.deliveries.recent(_scope(client), request.query_params.get("task", ""), state, before, limit)
+    found = await store.deliveries.recent(scope(client), request.query_params.get("task", ""), state, before, limit)
     return JSONResponse({"deliveries": [_delivery(one) for one in found], "cursor": _cursor(found, limit)})
 
 
 async def delivery(request: HttpRequest) -> HttpResponse:
     client = await caller(request)
     store = house_of(request).store
-    found = await store.deliveries.get(request.path_params["delivery_id"], _scope(client))
+    found = await store.deliveries.get(request.path_params["delivery_id"], scope(client))
     if found is None:
-        raise _not_found("delivery")
+        raise not_found("delivery")
     return JSONResponse(_delivery(found, await store.deliveries.attempts(found.id)))
 
 
@@ -82,9 +79,9 @@ async def replay(request: HttpRequest) -> HttpResponse:
     """Sends a delivery again, with the same `webhook-id` and body, from the start of its schedule."""
     client = await caller(request)
     house = house_of(request)
-    found = await house.store.deliveries.replay(request.path_params["delivery_id"], _scope(client), house.clock())
+    found = await house.store.deliveries.replay(request.path_params["delivery_id"], scope(client), house.clock())
     if found is None:
-        raise _not_found("delivery")
+        raise not_found("delivery")
     house.workers["deliver"].wake()
     return JSONResponse(_delivery(found), 202)
 
@@ -109,59 +106,6 @@ async def models(request: HttpRequest) -> HttpResponse:
             ]
         }
     )
-
-
-async def list_keys(request: HttpRequest) -> HttpResponse:
-    await admin(request)
-    keys = await house_of(request).clients.list()
-    return JSONResponse(
-        {
-            "keys": [
-                {
-                    "id": key.id,
-                    "name": key.name,
-                    "callback_url": key.callback_url,
-                    "created_at": iso(key.created_at),
-                    "revoked_at": iso(key.revoked_at) if key.revoked_at else None,
-                }
-                for key in keys
-            ]
-        }
-    )
-
-
-async def revoke_key(request: HttpRequest) -> HttpResponse:
-    await admin(request)
-    if not await house_of(request).clients.revoke(request.path_params["key_id"]):
-        raise _not_found("key")
-    return HttpResponse(status_code=204)
-
-
-async def create_key(request: HttpRequest) -> HttpResponse:
-    """`{"name", "key"?, "callback_url"?}`; key and webhook secret are shown this once."""
-    await admin(request)
-    house = house_of(request)
-    body = await read_json_body(request, house.limits.other_bytes)
-    fields = body if isinstance(body, dict) else {}
-    name, key, url = (fields.get(field) for field in ("name", "key", "callback_url"))
-    optional = all(value is None or isinstance(value, str) for value in (key, url))
-    if not isinstance(name, str) or not name or not optional:
-        raise refused(400, Category.INVALID_REQUEST, "name: a text is needed; key and callback_url may be texts.")
-    if url is not None:
-        await house.submitter.check_callback(url)
-    made = await house.clients.create(name, key=key, callback_url=url)
-    if made is None:
-        raise refused(409, Category.CONFLICT, "key: that key is registered already.")
-    shown = {"id": made.id, "name": made.name, "key": made.key, "webhook_secret": made.webhook_secret}
-    return JSONResponse(shown, 201)
-
-
-def _scope(client: Client) -> str | None:
-    return None if client.admin else client.id
-
-
-def _not_found(noun: str) -> Refused:
-    return refused(404, Category.NOT_FOUND, f"There is no such {noun}.", "not_found")
 
 
 def _page(request: HttpRequest) -> tuple[Place, int]:
@@ -241,7 +185,4 @@ ROUTES = [
     Route("/v1/deliveries/{delivery_id}", delivery),
     Route("/v1/deliveries/{delivery_id}/replay", replay, methods=["POST"]),
     Route("/v1/models", models),
-    Route("/v1/keys", list_keys),
-    Route("/v1/keys", create_key, methods=["POST"]),
-    Route("/v1/keys/{key_id}", revoke_key, methods=["DELETE"]),
 ]

@@ -45,12 +45,35 @@ class TaskVerbs:
             if placement is not None:
                 _insert_placement(tx, placement)
             for subscription in subscriptions:
-                tx.run(
-                    f"INSERT INTO subscriptions ({rows.columns(Subscription)})"
-                    f" VALUES ({rows.placeholders(Subscription)})",
-                    **rows.values(subscription),
-                )
+                _insert_subscription(tx, subscription)
             return None
+
+        return await self._engine.write(verb)
+
+    async def subscribe(
+        self, subscription: Subscription, client: str | None, message: Callable[[Task, Subscription], Delivery]
+    ) -> Subscription | None:
+        """Keeps a later subscription; of an ended task it opens the delivery too.
+
+        Returns the one that is kept (an earlier one for the same URL and format counts), None if the client has no such
+        task. The UPDATE that changes nothing locks the row: the task cannot end between the look and the INSERT."""
+
+        def verb(tx: Transaction) -> Subscription | None:
+            row = tx.one(
+                f"UPDATE tasks SET version = version WHERE id = :id AND {rows.matching(client=client)}"
+                f" RETURNING {rows.columns(Task)}",
+                id=subscription.task, client=client,
+            )  # fmt: skip
+            if row is None:
+                return None
+            task = rows.read_task(row)
+            for earlier in _subscriptions(tx, task):
+                if (earlier.url, earlier.format) == (subscription.url, subscription.format):
+                    return earlier
+            _insert_subscription(tx, subscription)
+            if task.ended:
+                insert_delivery(tx, message(task, subscription))
+            return subscription
 
         return await self._engine.write(verb)
 
@@ -205,9 +228,20 @@ def _move(
 def _open_deliveries(tx: Transaction, task: Task, message: Message | None) -> None:
     if message is None:
         return
+    for subscription in _subscriptions(tx, task):
+        insert_delivery(tx, message(subscription))
+
+
+def _subscriptions(tx: Transaction, task: Task) -> list[Subscription]:
     found = tx.all(f"SELECT {rows.columns(Subscription)} FROM subscriptions WHERE task = :task", task=task.id)
-    for row in found:
-        insert_delivery(tx, message(rows.read_subscription(row)))
+    return [rows.read_subscription(row) for row in found]
+
+
+def _insert_subscription(tx: Transaction, subscription: Subscription) -> None:
+    tx.run(
+        f"INSERT INTO subscriptions ({rows.columns(Subscription)}) VALUES ({rows.placeholders(Subscription)})",
+        **rows.values(subscription),
+    )
 
 
 def insert_delivery(tx: Transaction, delivery: Delivery) -> None:

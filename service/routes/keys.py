@@ -1,0 +1,65 @@
+"""Client keys under /v1/keys, for the operator only."""
+
+from __future__ import annotations
+
+from starlette.requests import Request as HttpRequest
+from starlette.responses import JSONResponse
+from starlette.responses import Response as HttpResponse
+from starlette.routing import Route
+
+from adapters.messages import Category
+from service.errors import refused
+from service.routes.edge import admin, house_of, not_found, read_json_body
+from service.tell import iso
+
+
+async def list_keys(request: HttpRequest) -> HttpResponse:
+    await admin(request)
+    keys = await house_of(request).clients.list()
+    return JSONResponse(
+        {
+            "keys": [
+                {
+                    "id": key.id,
+                    "name": key.name,
+                    "callback_url": key.callback_url,
+                    "created_at": iso(key.created_at),
+                    "revoked_at": iso(key.revoked_at) if key.revoked_at else None,
+                }
+                for key in keys
+            ]
+        }
+    )
+
+
+async def revoke_key(request: HttpRequest) -> HttpResponse:
+    await admin(request)
+    if not await house_of(request).clients.revoke(request.path_params["key_id"]):
+        raise not_found("key")
+    return HttpResponse(status_code=204)
+
+
+async def create_key(request: HttpRequest) -> HttpResponse:
+    """`{"name", "key"?, "callback_url"?}`; key and webhook secret are shown this once."""
+    await admin(request)
+    house = house_of(request)
+    body = await read_json_body(request, house.limits.other_bytes)
+    fields = body if isinstance(body, dict) else {}
+    name, key, url = (fields.get(field) for field in ("name", "key", "callback_url"))
+    optional = all(value is None or isinstance(value, str) for value in (key, url))
+    if not isinstance(name, str) or not name or not optional:
+        raise refused(400, Category.INVALID_REQUEST, "name: a text is needed; key and callback_url may be texts.")
+    if url is not None:
+        await house.submitter.check_callback(url)
+    made = await house.clients.create(name, key=key, callback_url=url)
+    if made is None:
+        raise refused(409, Category.CONFLICT, "key: that key is registered already.")
+    shown = {"id": made.id, "name": made.name, "key": made.key, "webhook_secret": made.webhook_secret}
+    return JSONResponse(shown, 201)
+
+
+ROUTES = [
+    Route("/v1/keys", list_keys),
+    Route("/v1/keys", create_key, methods=["POST"]),
+    Route("/v1/keys/{key_id}", revoke_key, methods=["DELETE"]),
+]
