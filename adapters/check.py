@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from adapters.catalogue import MediaRule, Model, ParameterRule
 from adapters.media_url import url_problem
 from adapters.messages import Kind, Media, Scalar, Submission
+from adapters.providers import PROVIDERS
 
 HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 """Chinese characters, which Alibaba counts twice in HappyHorse prompts ("5000 non-Chinese or 2500 Chinese")."""
@@ -94,6 +95,10 @@ def _media_problems(submission: Submission, model: Model, provider: str) -> Iter
             yield Problem(place, piece.kind.value, ", ".join(sorted(taken)) or "no media", piece)
         elif piece.voice is not None and not model.voice:
             yield Problem(place, "a voice", "no voice per reference", piece)
+        elif _unread(piece, submission, model, provider):
+            yield Problem(
+                place, "an item of media", "a field of its own, as the provider reads media of Wan 3 only", piece
+            )
         elif wrong := url_problem(piece, provider):
             yield Problem(place, *wrong, piece)
     counts = Counter(piece.kind for _, piece in pieces)
@@ -106,6 +111,13 @@ def _stray(piece: Media, submission: Submission, taken: set[Kind]) -> bool:
     """Whether a flat service would not look at the piece: AceData's SDKs up to 2026.8 put a sample `image_url` into
     every request, text to video too."""
     return submission.family == "flat" and piece.kind is Kind.FIRST_FRAME and piece.kind not in taken
+
+
+def _unread(piece: Media, submission: Submission, model: Model, provider: str) -> bool:
+    """Whether AceData would overlook the piece: its Wan OpenAPI has `media` for Wan 3 only, the model of any mode."""
+    row = PROVIDERS.get(provider)
+    shape = row.shape if row else ""
+    return shape == submission.family == "flat" and piece.field == "media" and model.mode != "any"
 
 
 def _count_problem(rule: MediaRule, counts: Counter[Kind]) -> Problem | None:
