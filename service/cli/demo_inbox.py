@@ -29,7 +29,7 @@ class Received:
 class Inbox:
     """An ASGI application, complete with its trust: 204 for what verifies, 401 for the rest. `tell` gets both."""
 
-    def __init__(self, secrets: Sequence[str], tell: Callable[[Received], None] = lambda received: None) -> None:
+    def __init__(self, secrets: Sequence[str], tell: Callable[[Received], object] = lambda received: None) -> None:
         self._secrets = secrets
         self.tell = tell
 

@@ -16,7 +16,7 @@ from service.cli.options import json_option
 from service.cli.output import console, print_json
 from service.tasks import ENDED, TaskState
 
-PAUSE_SECONDS = 1.0
+FIRST_PAUSE, LONGEST_PAUSE, GROWTH = 0.2, 2.0, 1.5
 PATIENCE_SECONDS = 30.0
 """How long the server may be away, as it is while it is started again."""
 
@@ -54,13 +54,15 @@ def await_end(client: Client, task_id: str, timeout: float | None) -> Any:
     """The record of the ended task. A server that goes away for a moment is waited for."""
     until = math.inf if timeout is None else time.monotonic() + timeout
     record, heard, away = client.record(task_id), time.monotonic(), False
+    pause = FIRST_PAUSE
     with progress() as say:
         while record["state"] not in ENDED:
             say("the server does not answer" if away else f"{record['state']} at {record['provider']}")
             left = until - time.monotonic()
             if left <= 0:
                 raise Unfinished(f"Not finished after {timeout:g} s. Go on with: ringback wait {task_id}")
-            time.sleep(min(PAUSE_SECONDS, left))
+            time.sleep(min(pause, left))
+            pause = min(pause * GROWTH, LONGEST_PAUSE)
             try:
                 record, heard, away = client.record(task_id), time.monotonic(), False
             except Unreachable:

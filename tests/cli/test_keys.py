@@ -1,0 +1,102 @@
+"""`ringback keys`: on the database itself, as an operator uses it before and while a server runs."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from click.testing import CliRunner, Result
+
+from service.cli import main
+from service.settings import scrub
+from service.signing import PREFIX
+from tests.cli.program import started, url_in
+
+
+@pytest.fixture(autouse=True)
+def _a_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in scrub(dict(os.environ)):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("RINGBACK_DATABASE", str(tmp_path / "ringback.db"))
+
+
+def keys(*words: str, stdin: str | None = None) -> Result:
+    return CliRunner().invoke(main, ["keys", *words], input=stdin)
+
+
+def made(*words: str, stdin: str | None = None) -> dict[str, Any]:
+    shown = keys("create", *words, "--json", stdin=stdin)
+    assert shown.exit_code == 0, shown.output
+    key: dict[str, Any] = json.loads(shown.stdout)
+    return key
+
+
+def test_a_key_and_its_secret_are_shown_once() -> None:
+    key = made("studio")
+    assert key["key"].startswith("rb_")
+    assert key["webhook_secret"].startswith(PREFIX)
+    listed = keys("list").output
+    assert key["id"] in listed
+    assert "studio" in listed
+    assert key["key"] not in listed
+    assert key["webhook_secret"] not in listed
+
+
+def test_people_are_told_to_keep_it() -> None:
+    shown = keys("create", "studio")
+    assert "rb_" in shown.stdout
+    assert "not shown again" in shown.stderr
+
+
+def test_a_key_that_a_program_sends_already_is_read_from_standard_input() -> None:
+    assert made("studio", "--import", stdin="sk-of-a-provider\n")["key"] == "sk-of-a-provider"
+    again = keys("create", "again", "--import", stdin="sk-of-a-provider\n")
+    assert (again.exit_code, again.stderr) == (1, "ringback: That key is registered already.\n")
+
+
+@pytest.mark.parametrize("text", ["", "\n", "two words\n", "schlüssel\n"])
+def test_what_no_header_can_carry_is_no_key(text: str) -> None:
+    refused = keys("create", "studio", "--import", stdin=text)
+    assert refused.exit_code == 2
+    assert text.strip() == "" or text.strip() not in refused.output
+
+
+def test_no_option_takes_the_key_itself() -> None:
+    assert keys("create", "studio", "--import", "sk-of-a-provider").exit_code == 2
+
+
+def test_a_callback_url_must_be_one_that_may_be_called() -> None:
+    assert made("studio", "--callback-url", "https://hooks.example.com/x")
+    refused = keys("create", "other", "--callback-url", "http://127.0.0.1/x")
+    assert refused.exit_code == 2
+    assert refused.stderr.startswith("ringback: --callback-url: ")
+
+
+def test_a_revoked_key_is_listed_as_revoked_and_cannot_be_revoked_again() -> None:
+    key = made("studio")
+    assert keys("revoke", key["id"]).exit_code == 0
+    assert json.loads(keys("list", "--json").stdout)["keys"][0]["revoked_at"] is not None
+    assert keys("revoke", key["id"]).exit_code == 1
+
+
+def test_without_keys_it_says_so() -> None:
+    assert keys("list").output == "There are no keys.\n"
+
+
+def test_it_works_while_a_server_runs(tmp_path: Path) -> None:
+    with started(tmp_path, "serve", "--port", "0") as server:
+        url = f"{url_in(server.until('listens'))}/v1/tasks"
+
+        def asked(key: str) -> int:
+            return httpx.get(url, headers={"authorization": f"Bearer {key}"}, trust_env=False).status_code
+
+        assert asked("anything") == 200, "open mode"
+        key = made("studio")
+        assert asked("anything") == 401, "the first key ends it"
+        assert asked(key["key"]) == 200
+        assert keys("revoke", key["id"]).exit_code == 0
+        assert asked(key["key"]) == 401
