@@ -13,7 +13,7 @@ from operator import itemgetter
 
 from adapters.catalogue import Catalogue
 from adapters.messages import Query, Report, State
-from service.backoff import Jitter, next_look, spread
+from service.backoff import LONGEST_LOOK, Jitter, next_look, spread
 from service.callback_urls import CallbackUrls
 from service.clock import Clock
 from service.logs import get_logger
@@ -82,12 +82,13 @@ class LookQueue:
 
     async def handle(self, item: Look) -> None:
         query = Query(item.ids, service=item.service, batch=self._upstream.provider.batch > 1)
-        heard: dict[str, Report] = {}
         try:
-            if item.ids:
-                heard = await self._upstream.look(query)
+            heard = await self._upstream.look(query) if item.ids else {}
         except Unheard as error:
             self._note_trouble(error)
+            for placement, _, _ in item.pairs:
+                await self._later(placement)
+            return
         for placement, task, ids in item.pairs:
             await self._hear(placement, task, [heard[upstream_id] for upstream_id in ids if upstream_id in heard])
 
@@ -119,7 +120,7 @@ class LookQueue:
             return
         report = reports[0] if reports else None
         if report is None or report.state is State.UNKNOWN:
-            await self._unheard(placement, task)
+            await self._unknown(placement, task)
             return
         moved = await self._receiver.report(task, report, "look", last_word=placement.empty > 0)
         if moved is None or not moved.ended:
@@ -135,28 +136,38 @@ class LookQueue:
                 if adopted is not None:
                     await self._receiver.report(adopted, report, "callback")
                 return
-        await self._store.placements.looked(placement, self._next(placement), self._clock(), heard=False)
+        await self._later(placement)
 
     async def _again(self, placement: Placement, report: Report) -> None:
         empty = report.state is State.SUCCEEDED
         now = self._clock()
-        pause = AGAIN_SECONDS if empty else self._upstream.every
+        pause = AGAIN_SECONDS if empty else await self._pause(placement)
         await self._store.placements.looked(placement, now + spread(pause, self._jitter), now, heard=True, empty=empty)
 
-    async def _unheard(self, placement: Placement, task: Task) -> None:
-        now = self._clock()
-        if now - placement.sent_at > self._upstream.provider.retention_seconds * 1000:
+    async def _unknown(self, placement: Placement, task: Task) -> None:
+        """The upstream says that it has no such task: not yet, or, once it may have forgotten it, no more."""
+        if self._clock() - placement.sent_at > self._upstream.provider.retention_seconds * 1000:
             await self._receiver.give_up(task, TASK_EXPIRED, "look", state=TaskState.EXPIRED, verdict=Verdict.ENDED)
         else:
-            await self._store.placements.looked(placement, self._next(placement), now, heard=False)
+            await self._later(placement)
 
-    def _next(self, placement: Placement) -> int:
-        return next_look(self._upstream.every, placement.misses, self._clock(), self._jitter)
+    async def _later(self, placement: Placement) -> None:
+        now = self._clock()
+        due_at = next_look(await self._pause(placement), placement.misses, now, self._jitter)
+        await self._store.placements.looked(placement, due_at, now, heard=False)
+
+    async def _pause(self, placement: Placement) -> float:
+        """Seconds to the next look. Whoever will call back is looked at slowly until it has."""
+        provider = self._upstream.provider
+        promised = self._urls.of(provider, placement.id) is not None
+        if promised and not await self._store.placements.called_back(placement.id):
+            return provider.slow_look_seconds
+        return self._upstream.every
 
     def _note_trouble(self, error: Unheard) -> None:
         log.event("look.unheard", provider=self._upstream.name, reason=str(error))
         if error.throttled:
-            pause = max(error.retry_after or 0.0, THROTTLED_SECONDS)
+            pause = min(max(error.retry_after or 0.0, THROTTLED_SECONDS), LONGEST_LOOK)
             self._upstream.bucket.pause(self._clock() + int(pause * 1000))
 
 

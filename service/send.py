@@ -155,8 +155,9 @@ class Sender:
 
     async def _doubt(self, task: Task, placement: str, reason: str) -> None:
         now = self._clock()
-        await self._store.tasks.doubted(placement, reason, now, now + int(self._timing.in_doubt * 1000))
-        await self._tell_operator("submission.in_doubt", task, reason)
+        until = now + int(self._timing.in_doubt * 1000)
+        if await self._store.tasks.doubted(placement, reason, now, until) is not None:
+            await self._tell_operator("submission.in_doubt", task, reason)
 
     async def _refuse(self, task: Task, refusal: Refusal, heard: Callable[[], bool]) -> Refusal:
         told = heard()

@@ -67,6 +67,15 @@ class PlacementVerbs:
 
         return await self._engine.write(verb)
 
+    async def called_back(self, placement: str) -> bool:
+        """Whether the upstream has called back for this placement."""
+
+        def verb(tx: Transaction) -> bool:
+            sql = "SELECT placement FROM callbacks WHERE placement = :id LIMIT 1"
+            return tx.one(sql, id=placement) is not None
+
+        return await self._engine.read(verb)
+
     async def hinted_ids(self, placement: str) -> list[str]:
         """The upstream ids that callbacks of a placement named, latest first, without ids that another task owns."""
 

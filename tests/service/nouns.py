@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import pytest
-
 from service.store import Store
 from service.tasks import Delivery, DeliveryState, Format, Placement, Subscription, Task, TaskState, Verdict
 from tests.service.postgres import ADDRESS, PostgresEngine
@@ -17,16 +15,13 @@ from tests.service.postgres import ADDRESS, PostgresEngine
 NOW = 1_760_000_000_000
 SENDING = (TaskState.SUBMITTING, Verdict.SENDING)
 
-ENGINES = [
-    "sqlite",
-    pytest.param("postgres", marks=pytest.mark.skipif(ADDRESS is None, reason="RINGBACK_TEST_POSTGRES is not set")),
-]
+ENGINES = ("sqlite", "postgres") if ADDRESS else ("sqlite",)
 """For `@pytest.fixture(params=ENGINES)`: the same contract on both."""
 
 
 @asynccontextmanager
 async def opened(engine: str, folder: Path) -> AsyncIterator[Store]:
-    store = Store(PostgresEngine(ADDRESS or "")) if engine == "postgres" else Store.open(folder / "ringback.db")
+    store = Store(PostgresEngine(ADDRESS)) if engine == "postgres" else Store.open(folder / "ringback.db")
     yield store
     await store.close()
 

@@ -21,7 +21,7 @@ from service.store.engine import Row, Transaction, Verb
 from service.store.schema import STEPS, render
 
 T = TypeVar("T")
-ADDRESS = os.environ.get("RINGBACK_TEST_POSTGRES")
+ADDRESS = os.environ.get("RINGBACK_TEST_POSTGRES", "")
 PLACEHOLDER = re.compile(r":([a-z_]+)")
 CONNECTIONS = 4
 

@@ -90,10 +90,12 @@ async def test_a_look_that_ends_after_its_task_changes_nothing(store: Store) -> 
 async def test_the_same_callback_body_is_kept_once(store: Store) -> None:
     task = await queued(store)
     placement = task.placement or ""
+    assert not await store.placements.called_back(placement)
     kept_now = await store.placements.keep_callback(placement, "digest", b"{}", "up-1", NOW + 1)
     assert kept_now == await placement_of(store, task)
     assert kept_now is not None
     assert kept_now.due_at == NOW + 1
+    assert await store.placements.called_back(placement)
     assert await store.placements.keep_callback(placement, "digest", b"{}", "up-1", NOW + 2) is None
     assert (await placement_of(store, task)).due_at == NOW + 1
 
