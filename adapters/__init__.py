@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from adapters.base import Adapter, BatchAdapter
+from adapters.base import Adapter, BatchAdapter, CancelAdapter, ListAdapter
 from adapters.flat import Flat
 from adapters.gateway import Gateway
 from adapters.native import Native
@@ -16,4 +16,15 @@ from adapters.providers import PROVIDERS, Provider
 
 SHAPES: Mapping[str, type[Adapter]] = {shape.name: shape for shape in (Flat, Native, Gateway)}
 
-__all__ = ["PROVIDERS", "SHAPES", "Adapter", "BatchAdapter", "Flat", "Gateway", "Native", "Provider"]
+__all__ = [
+    "PROVIDERS",
+    "SHAPES",
+    "Adapter",
+    "BatchAdapter",
+    "CancelAdapter",
+    "Flat",
+    "Gateway",
+    "ListAdapter",
+    "Native",
+    "Provider",
+]

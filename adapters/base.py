@@ -14,7 +14,18 @@ from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from adapters.catalogue import Catalogue
-from adapters.messages import Acceptance, Media, Query, Refusal, Report, Request, Response, Submission
+from adapters.messages import (
+    Acceptance,
+    Listing,
+    Media,
+    Page,
+    Query,
+    Refusal,
+    Report,
+    Request,
+    Response,
+    Submission,
+)
 from adapters.model import Model
 
 
@@ -91,3 +102,37 @@ class BatchAdapter(Protocol):
     def read_reports(self, response: Response) -> tuple[Report, ...]: ...
 
     def write_reports(self, reports: tuple[Report, ...]) -> Response: ...
+
+
+@runtime_checkable
+class ListAdapter(Protocol):
+    """A family that can be asked which tasks there are."""
+
+    def read_listing(self, request: Request) -> Listing | None:
+        """None: the request asks for tasks by their ids (`read_query`). Raises `Unreadable` naming a wrong filter;
+        filters that only mean something to the vendor's own accounts are passed over."""
+
+    def write_listing(self, listing: Listing) -> Request:
+        """Raises `Unsupported` for filters that this family has no words for."""
+
+    def read_page(self, response: Response) -> Page:
+        """Raises `Unreadable` for any reply that is no list of tasks."""
+
+    def write_page(self, page: Page) -> Response: ...
+
+
+@runtime_checkable
+class CancelAdapter(Protocol):
+    """A family whose tasks can be canceled before they run. The request is the id of the task, the reply whether it is
+    canceled now."""
+
+    def read_cancel(self, request: Request) -> str:
+        """The task id; whatever the body holds. Raises `Unreadable`."""
+
+    def write_cancel(self, task_id: str) -> Request: ...
+
+    def read_cancel_reply(self, response: Response) -> bool:
+        """False: it was too late, the task goes on or has ended. Raises `Unreadable` for any other reply, which leaves
+        open whether the task is canceled."""
+
+    def write_cancel_reply(self, canceled: bool, request_id: str) -> Response: ...

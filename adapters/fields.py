@@ -84,6 +84,14 @@ class Reader:
         value = self.scalar(name, int)
         return None if value is None else int(value)
 
+    def number(self, name: str) -> float | None:
+        """A finite number, with or without a fraction."""
+        value = self.take(name)
+        number = number_of(value)
+        if value is not None and number is None:
+            raise Unreadable(self.at(name), f"must be a number, not {kind_of(value)}")
+        return number
+
     def array(self, name: str) -> list[Any]:
         """Empty if not set."""
         value = self.take(name)
@@ -129,6 +137,12 @@ def number_of(value: object) -> float | None:
     except OverflowError:
         return None
     return number if math.isfinite(number) else None
+
+
+def whole_of(value: object, least: int, usual: int) -> int:
+    """A number without its fraction; `usual` for what is none or below `least`."""
+    number = number_of(value)
+    return usual if number is None or number < least else int(number)
 
 
 def time_of(milliseconds: float | None) -> int | None:

@@ -1,24 +1,37 @@
 """The flat family: AceData's action and callback_url API, services `wan` and `happyhorse` (wire notes 1).
 
-The messages about videos asked for are in `flat_submission`, those about how they are in `flat_tasks`.
+The messages about videos asked for are in `flat_submission`, those about how they are in `flat_tasks`, lists of tasks
+in `flat_listing`.
 """
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from adapters import flat_submission, flat_tasks
+from adapters import flat_listing, flat_submission, flat_tasks
 from adapters.base import Adapter
 from adapters.codes import code_in
-from adapters.fields import Reader, object_of, text_of
-from adapters.messages import Acceptance, Media, Query, Refusal, Report, Request, Response, Submission, Unreadable
+from adapters.fields import Reader, object_of, text_of, whole_of
+from adapters.messages import (
+    Acceptance,
+    Listing,
+    Media,
+    Page,
+    Query,
+    Refusal,
+    Report,
+    Request,
+    Response,
+    Submission,
+    Unreadable,
+)
 from adapters.model import Model
 from adapters.paths import path_of
 from adapters.refusals import refused, written
 
 
 class Flat(Adapter):
-    """AceData's shape. It can ask for several tasks at once (`BatchAdapter`)."""
+    """AceData's shape. It can ask for several tasks at once (`BatchAdapter`) and list them (`ListAdapter`)."""
 
     name: ClassVar[str] = "flat"
     family: ClassVar[str] = "flat"
@@ -85,6 +98,19 @@ class Flat(Adapter):
         written_out = [flat_tasks.write_record(report, self.catalogue) for report in reports]
         items = [record for record in written_out if record]
         return Response(200, {"items": items, "count": len(items)})
+
+    def read_listing(self, request: Request) -> Listing | None:
+        return flat_listing.read(request)
+
+    def write_listing(self, listing: Listing) -> Request:
+        return flat_listing.write(listing)
+
+    def read_page(self, response: Response) -> Page:
+        reports = self.read_reports(response)
+        return Page(reports, total=whole_of(response.body.get("count"), least=0, usual=len(reports)))
+
+    def write_page(self, page: Page) -> Response:
+        return Response(200, {**self.write_reports(page.reports).body, "count": page.total})
 
     def read_callback(self, body: Any) -> Report:
         return flat_tasks.read_response(body, self.catalogue)

@@ -100,7 +100,8 @@ def write_record(report: Report, catalogue: Catalogue) -> dict[str, Any]:
         "created_at": _seconds(report.created_at),
         "started_at": _seconds(report.started_at),
         **finished,
-        "state": WORDS[report.state],
+        # wan-cli and happyhorse-cli look only here for the end, and "cancelled" is none to them.
+        "state": WORDS[State.FAILED if report.state is State.CANCELED else report.state],
         "video_url": report.video_url if report.state is State.SUCCEEDED else None,
         "trace_id": report.trace_id or None,
         "request": report.request,

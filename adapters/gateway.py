@@ -27,7 +27,7 @@ from typing import Any, ClassVar
 from adapters.codes import CANCELED, GATEWAY, NO_REASON, category_of, code_in, failed
 from adapters.fields import object_of, text_of, without_nulls
 from adapters.messages import ENDED, Failure, Refusal, Report, Response, State
-from adapters.native import Native
+from adapters.native import NativeFamily
 from adapters.refusals import refused, written
 from adapters.usage import read_usage, write_native
 
@@ -64,8 +64,9 @@ FAMILIES = ("native", "gateway")
 NO_SUCH_TASK = {"message": "任务不存在", "type": "task_error", "code": "task_not_exist"}
 
 
-class Gateway(Native):
-    """The gateways' shape. Submissions and acceptances are DashScope's, reports and refusals are not."""
+class Gateway(NativeFamily):
+    """The gateways' shape. Submissions and acceptances are DashScope's, reports and refusals are not. Nobody says
+    whether they forward DashScope's cancel, and they have no list."""
 
     name: ClassVar[str] = "gateway"
 

@@ -212,6 +212,40 @@ class Report:
     raw: Any = field(default=None, compare=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The question which tasks there are: of those that every set filter lets through, newest first, `limit` of them
+    after the first `offset`.
+
+    `since` and `until` bound the creation and are themselves included; None leaves that end open. `service` is the
+    flat service whose tasks are meant ("": of all).
+    """
+
+    offset: int = 0
+    limit: int = 10
+    state: State | None = None
+    model: str = ""
+    task_id: str = ""
+    since: int | None = None
+    until: int | None = None
+    service: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The answer to a `Listing`: some reports, newest first, and in `total` how many tasks its filters let through.
+
+    `offset` and `limit` are the listing's. A report in a list may say less than one of its own: DashScope lists
+    neither results nor reasons.
+    """
+
+    reports: tuple[Report, ...]
+    total: int
+    offset: int = 0
+    limit: int = 10
+    request_id: str = ""
+
+
 class Unreadable(Exception):
     """Not a message of this shape. `path` is the dotted wire path of what is wrong ("" for the whole), `reason` a
     sentence that says what was given and what is allowed."""
@@ -223,7 +257,8 @@ class Unreadable(Exception):
 
 
 class Unsupported(Exception):
-    """This provider has no words for fields that were set. `fields` maps each client wire path to the reason."""
+    """This provider has no words for fields that were set. `fields` maps each client wire path (of a listing: each
+    field's name) to the reason."""
 
     def __init__(self, fields: Mapping[str, str]) -> None:
         super().__init__("; ".join(f"{name}: {reason}" for name, reason in fields.items()))

@@ -1,26 +1,39 @@
 """The native family: Alibaba DashScope's own API (wire notes 3).
 
-The messages about videos asked for are in `native_submission`, those about how they are in `native_tasks`.
+The messages about videos asked for are in `native_submission`, those about how they are in `native_tasks`, lists of
+tasks in `native_listing`, cancels in `native_cancel`.
 """
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from adapters import native_submission, native_tasks
+from adapters import native_cancel, native_listing, native_submission, native_tasks
 from adapters.base import Adapter
 from adapters.codes import code_in
 from adapters.fields import object_of, text_of
-from adapters.messages import Acceptance, Media, Query, Refusal, Report, Request, Response, Submission, Unreadable
+from adapters.messages import (
+    Acceptance,
+    Listing,
+    Media,
+    Page,
+    Query,
+    Refusal,
+    Report,
+    Request,
+    Response,
+    Submission,
+    Unreadable,
+)
 from adapters.model import Model
 from adapters.paths import path_of
 from adapters.refusals import refused, written
 
 
-class Native(Adapter):
-    """DashScope's shape. One task a query; a FAILED or UNKNOWN task is a 200."""
+class NativeFamily(Adapter):
+    """What DashScope and the gateways in front of it have in common. One task a query; a FAILED or UNKNOWN task is a
+    200."""
 
-    name: ClassVar[str] = "native"
     family: ClassVar[str] = "native"
     kept_headers: ClassVar[tuple[str, ...]] = (native_submission.OSS_HEADER,)
 
@@ -83,3 +96,39 @@ class Native(Adapter):
         failure = refusal.failure
         body = {"code": code_in(("native",), failure), "message": failure.message, "request_id": refusal.request_id}
         return written(refusal, ("native",), body)
+
+
+class Native(NativeFamily):
+    """DashScope's shape. It can list tasks (`ListAdapter`) and cancel them (`CancelAdapter`)."""
+
+    name: ClassVar[str] = "native"
+
+    def read_listing(self, request: Request) -> Listing | None:
+        return native_listing.read(request)
+
+    def write_listing(self, listing: Listing) -> Request:
+        return native_listing.write(listing, self.tasks_base)
+
+    def read_page(self, response: Response) -> Page:
+        if not 200 <= response.status < 300:
+            raise Unreadable("", f"HTTP {response.status} is no list of tasks")
+        return native_listing.read_page(response.body)
+
+    def write_page(self, page: Page) -> Response:
+        return Response(200, native_listing.write_page(page))
+
+    def read_cancel(self, request: Request) -> str:
+        return native_cancel.read(request)
+
+    def write_cancel(self, task_id: str) -> Request:
+        return native_cancel.write(task_id, self.tasks_base)
+
+    def read_cancel_reply(self, response: Response) -> bool:
+        return native_cancel.read_reply(response)
+
+    def write_cancel_reply(self, canceled: bool, request_id: str) -> Response:
+        return (
+            Response(200, {"request_id": request_id})
+            if canceled
+            else self.write_refusal(native_cancel.too_late(request_id))
+        )
