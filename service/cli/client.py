@@ -16,6 +16,10 @@ from service.settings import ClientSettings, is_loopback
 SECONDS = 60.0
 
 
+class Lost(Unreachable):
+    """The request may have been heard, but no answer came."""
+
+
 class Client:
     """`RINGBACK_URL` and `RINGBACK_KEY` unless `settings` are given. Raises `Misused` for settings that are wrong."""
 
@@ -47,27 +51,26 @@ class Client:
     def replay(self, delivery_id: str) -> Any:
         return self._answer("POST", f"/v1/deliveries/{quote(delivery_id, safe='')}/replay", json={})
 
-    def submit(self, path: str, content: bytes, headers: Mapping[str, str]) -> Any:
-        """Sends a create as it is. Its reply may be held until the video is done, so there is no time-out for it."""
-        sent = {"content-type": "application/json", **headers}
-        timeout = httpx.Timeout(SECONDS, read=None)
+    def submit(self, path: str, content: bytes, headers: Mapping[str, str], key: str) -> Any:
+        """Sends a create as it is. Its reply may be held until the video is done, so there is no time-out for it.
+
+        If the reply is lost it is asked for once more; `key`, an idempotency key, keeps that from being paid twice.
+        """
+        sent = {"content-type": "application/json", "idempotency-key": key, **headers}
+        request = {"content": content, "headers": sent, "timeout": httpx.Timeout(SECONDS, read=None)}
         try:
-            return self._answer("POST", path, content=content, headers=sent, timeout=timeout)
-        except Unreachable as error:
-            if isinstance(error.__cause__, httpx.ConnectError | httpx.ConnectTimeout):
-                raise
-            text = f"{error.message} The task may have been accepted: see `ringback list` before you submit it again."
-            raise Unreachable(text) from error
+            return self._answer("POST", path, **request)
+        except Lost:
+            return self._answer("POST", path, **request)
 
     def _answer(self, method: str, path: str, **request: Any) -> Any:
         try:
             reply = self._http.request(method, path, **request)
-        except httpx.ConnectError as error:
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             text = f"No server answers at {self.url}. Start one with `ringback serve`, or set RINGBACK_URL."
             raise Unreachable(text) from error
         except httpx.HTTPError as error:
-            text = f"The server at {self.url} did not answer ({type(error).__name__})."
-            raise Unreachable(text) from error
+            raise Lost(f"The server at {self.url} did not answer ({type(error).__name__}).") from error
         body = _json(reply)
         if reply.is_success and body is not None:
             return body

@@ -17,10 +17,10 @@ from service.cli.serving import bind, port_of, served, stop_asked, url_of
 from service.settings import Settings, SettingsError
 from service.store import AlreadyServed
 
-NO_PROVIDER = (
-    "No provider is configured, so every task is refused. Set one of {keys} and start again; without an account,\n"
-    "`ringback sim` has four simulated ones and says how to use them."
-)
+NO_PROVIDER = """\
+No provider is configured: every task is refused until you set one of
+{keys} and start again.
+Without an account: `ringback sim` runs simulated ones and says how to use them."""
 
 
 @click.command()

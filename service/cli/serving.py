@@ -138,7 +138,8 @@ async def served(
 
 @contextmanager
 def stop_asked() -> Iterator[asyncio.Event]:
-    """An event that is set by Ctrl-C or SIGTERM. Whoever asks a second time ends the process at once."""
+    """An event that is set by Ctrl-C or SIGTERM. Whoever asks a second time ends the process at once, as a crash does:
+    that loses time, not work."""
     loop, asked = asyncio.get_running_loop(), asyncio.Event()
     signals = (signal.SIGINT, signal.SIGTERM)
 
@@ -146,6 +147,7 @@ def stop_asked() -> Iterator[asyncio.Event]:
         asked.set()
         for each in signals:
             loop.remove_signal_handler(each)
+            signal.signal(each, signal.SIG_DFL)
 
     for each in signals:
         loop.add_signal_handler(each, ask)

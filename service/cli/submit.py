@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import IO, Any
+from uuid import uuid4
 
 import click
 
@@ -38,6 +39,7 @@ SHAPES = ("flat", "native", "gateway")
 @click.option("--callback", metavar="URL", help="Where to POST the end of the task.")
 @click.option("--provider", metavar="NAME", help="Only this provider.")
 @click.option("--metadata", metavar="JSON", help="An object of yours that comes back with the task.")
+@click.option("--idempotency-key", metavar="KEY", help="The same key again means the same task. [default: a new one]")
 @click.option("--wait", "waits", is_flag=True, help="Wait for the end, as `ringback wait` does.")
 @timeout_option
 @json_option
@@ -47,6 +49,7 @@ def submit(
     callback: str | None,
     provider: str | None,
     metadata: str | None,
+    idempotency_key: str | None,
     waits: bool,
     timeout: float | None,
     as_json: bool,
@@ -62,7 +65,7 @@ def submit(
     named = {"x-callback-url": callback, "x-ringback-provider": provider, "x-ringback-metadata": _metadata(metadata)}
     headers = {name: value for name, value in named.items() if value is not None}
     with Client() as client:
-        reply = client.submit(path_for(shape, content), content, headers)
+        reply = client.submit(path_for(shape, content), content, headers, idempotency_key or str(uuid4()))
         task_id = _task_id(reply)
         if not (waits and as_json):  # then the record says it
             print_json(reply) if as_json else click.echo(task_id)

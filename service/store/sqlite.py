@@ -67,6 +67,7 @@ class _Write:
 
 class SqliteEngine:
     """Opens and migrates the file (mode 0600). With `serve` it also holds the server's lock: raises `AlreadyServed`.
+    Raises `OSError` for a file that cannot be used as a database.
 
     A write after `close` raises `RuntimeError`."""
 
@@ -75,8 +76,11 @@ class SqliteEngine:
         self._lock = _lock(path) if serve else None
         self._writes: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         _create(path)
-        self._connection = connect(path)
-        migrate(self._connection)
+        try:
+            self._connection = connect(path)
+            migrate(self._connection)
+        except sqlite3.Error as error:
+            raise OSError(str(error)) from error
         self._local = threading.local()
         self._opened: list[sqlite3.Connection] = []
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-read")

@@ -6,6 +6,7 @@ import json
 import os
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -132,17 +133,21 @@ def test_a_task_is_followed_from_its_list_to_its_callback_and_told_again(hook: H
     assert parsed("replay", delivery["id"])["id"] == delivery["id"]
 
 
-def test_a_server_that_is_started_again_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    ended = {"state": "SUCCEEDED", "provider": "apiyi", "video_url": "https://example.com/v.mp4", "error": None}
-    answers = [ended | {"state": "RUNNING"}, None, ended]
+@contextmanager
+def flaky(answers: list[Any], keys: list[str | None]) -> Iterator[str]:
+    """A server that gives these answers in turn; for None the connection breaks off."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            answer = answers.pop(0)
-            if answer is not None:  # else the connection breaks off
+            keys.append(self.headers["idempotency-key"])
+            self.rfile.read(int(self.headers["content-length"] or 0))
+            if (answer := answers.pop(0)) is not None:
                 self.send_response(200)
                 self.end_headers()
                 self.wfile.write(json.dumps(answer).encode())
+
+        def do_POST(self) -> None:
+            self.do_GET()
 
         def log_message(self, *_: object) -> None:
             return
@@ -150,12 +155,33 @@ def test_a_server_that_is_started_again_is_waited_for(monkeypatch: pytest.Monkey
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        monkeypatch.setenv("RINGBACK_URL", f"http://127.0.0.1:{server.server_port}")
-        shown = ringback("wait", "a-task")
+        yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
         thread.join()
+
+
+def test_a_server_that_is_started_again_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = {"state": "SUCCEEDED", "provider": "apiyi", "video_url": "https://example.com/v.mp4", "error": None}
+    with flaky([ended | {"state": "RUNNING"}, None, ended], []) as url:
+        monkeypatch.setenv("RINGBACK_URL", url)
+        shown = ringback("wait", "a-task")
     assert (shown.exit_code, shown.stdout) == (0, "https://example.com/v.mp4\n")
     assert shown.stderr.splitlines() == ["RUNNING at apiyi", "the server does not answer"]
+
+
+def test_a_lost_reply_is_asked_for_again_as_the_same_create(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys: list[str | None] = []
+    with flaky([None, {"task_id": "a-task"}], keys) as url:
+        monkeypatch.setenv("RINGBACK_URL", url)
+        assert ringback(*TEXT, "a cat").stdout == "a-task\n"
+    assert len(keys) == 2
+    assert keys[0] == keys[1] is not None
+
+
+def test_the_same_idempotency_key_means_the_same_task() -> None:
+    words = (*TEXT, "a cat", "--idempotency-key", "order 7")
+    assert ringback(*words).stdout == ringback(*words).stdout
+    assert ringback(*TEXT, "a cat").stdout != ringback(*TEXT, "a cat").stdout
 
 
 def test_models_say_who_offers_them() -> None:

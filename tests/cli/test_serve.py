@@ -90,22 +90,25 @@ def test_a_wrong_setting_is_a_sentence(name: str, value: str, tmp_path: Path) ->
     assert "Traceback" not in refused.stderr
 
 
-def test_a_folder_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("database", "why"), [("none/r.db", "No such file"), ("text", "file is not a database")])
+def test_a_database_that_cannot_be_used_is_a_sentence(database: str, why: str, tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("this is no database\n" * 100)
     given = {
-        "RINGBACK_DATABASE": str(tmp_path / "none" / "ringback.db"),
+        "RINGBACK_DATABASE": str(tmp_path / database),
         "RINGBACK_SECRET_KEYS": "secret",
         "RINGBACK_WEBHOOK_SECRET": "whsec_" + "A" * 32,
     }
     refused = run(tmp_path, "serve", "--port", "0", **given)
     assert refused.returncode == 1
-    assert refused.stderr.startswith("ringback: The database cannot be used: No such file or directory.")
+    assert refused.stderr.startswith(f"ringback: The database cannot be used: {why}")
 
 
 def test_without_a_provider_it_says_what_to_do_and_refuses_tasks(tmp_path: Path) -> None:
     with started(tmp_path, "serve", "--port", "0") as server:
         line = server.until("listens")
         assert "open mode: no key is needed" in line
-        assert "No provider is configured" in server.until("ACEDATA_API_KEY")
+        server.until("No provider is configured")
+        assert "DASHSCOPE_API_KEY" in server.until("ACEDATA_API_KEY")
         url = url_in(line)
         assert httpx.get(f"{url}/health", trust_env=False).status_code == 200
         refused = post(url, FLAT)
