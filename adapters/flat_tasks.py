@@ -17,6 +17,7 @@ What this shape cannot say, and what becomes of it:
 | failure before or without a failure            | left out                                               |
 | a failure without a reason                     | api_error                                              |
 | a failure in another family's code             | AceData's code for its category                        |
+| a canceled task                                | "failed" at the top, "cancelled" in the `response`     |
 | an unknown task                                | `{}`, without its id                                   |
 """
 

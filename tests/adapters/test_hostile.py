@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters import SHAPES
-from adapters.base import Adapter, BatchAdapter
+from adapters.base import Adapter, BatchAdapter, CancelAdapter, ListAdapter
 from adapters.messages import Refusal, Request, Response, Unreadable, Unsupported
 from tests.adapters import samples
 from tests.adapters.strategies import CATALOGUE
@@ -22,7 +22,7 @@ BODIES = [
     for name in samples.names()
     if "body" in (sample := samples.load(name)).get("request", sample.get("response"))
 ]
-PATHS = ("/wan/videos", "/happyhorse/tasks", "/api/v1/tasks/x", "/", "/tasks//")
+PATHS = ("/wan/videos", "/happyhorse/tasks", "/api/v1/tasks/x", "/api/v1/tasks", "/tasks/x/cancel", "/", "/tasks//")
 
 MONSTERS = (10**400, -(10**400), 1e308, "9" * 5000, "9999-12-31 23:59:59.999-23:59", "0001-01-01 00:00:00")
 """Values that break int(), float(), round() and calendars."""
@@ -57,6 +57,10 @@ def read_everything(shape: Adapter, path: str, status: int, body: Any) -> None:
         lambda: shape.read_report(response),
         lambda: shape.read_callback(body),
         lambda: shape.read_reports(response) if isinstance(shape, BatchAdapter) else None,
+        lambda: shape.read_listing(request) if isinstance(shape, ListAdapter) else None,
+        lambda: shape.write_page(shape.read_page(response)) if isinstance(shape, ListAdapter) else None,
+        lambda: shape.read_cancel(request) if isinstance(shape, CancelAdapter) else None,
+        lambda: shape.read_cancel_reply(response) if isinstance(shape, CancelAdapter) else None,
     ]
     for read in readings:
         with suppress(Unreadable):
@@ -67,6 +71,22 @@ def read_everything(shape: Adapter, path: str, status: int, body: Any) -> None:
 @given(st.sampled_from(ALL), st.sampled_from(PATHS), st.sampled_from((200, 302, 400, 404, 500)), anything | broken())
 def test_nothing_on_the_wire_raises_anything_but_unreadable(shape: Adapter, path: str, status: int, body: Any) -> None:
     read_everything(shape, path, status, body)
+
+
+QUERIES = st.dictionaries(
+    st.sampled_from(("page_no", "page_size", "status", "model_name", "task_id", "start_time", "end_time", "region")),
+    st.text(max_size=15) | st.from_regex(r"\d{1,15}", fullmatch=True) | st.sampled_from(MONSTERS).map(str),
+)
+
+
+@given(QUERIES)
+def test_any_filters_make_a_listing_or_are_refused(query: dict[str, str]) -> None:
+    native = SHAPES["native"](CATALOGUE)
+    assert isinstance(native, ListAdapter)
+    with suppress(Unreadable):
+        listing = native.read_listing(Request("GET", "/api/v1/tasks", query=query))
+        assert listing is not None
+        assert native.read_listing(native.write_listing(listing)) == listing
 
 
 @given(broken(), st.sampled_from(ALL), st.sampled_from(ALL))

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters import SHAPES
-from adapters.base import BatchAdapter
+from adapters.base import BatchAdapter, CancelAdapter, ListAdapter
 from adapters.codes import FLAT, GATEWAY, NATIVE
-from adapters.messages import Acceptance, Query, Report, Response, State, Submission
+from adapters.messages import Acceptance, Listing, Page, Query, Report, Response, State, Submission
 from tests.adapters import strategies as made
 
 FLAT_SHAPE, NATIVE_SHAPE, GATEWAY_SHAPE = (SHAPES[name](made.CATALOGUE) for name in ("flat", "native", "gateway"))
@@ -141,6 +141,83 @@ def gateway_reports(draw: Any) -> Report:
 def test_a_report_and_a_callback_survive_the_gateway_wire(report: Report) -> None:
     assert GATEWAY_SHAPE.read_report(sent(GATEWAY_SHAPE.write_report(report))) == report
     assert GATEWAY_SHAPE.read_callback(on_the_wire(GATEWAY_SHAPE.write_callback(report))) == report
+
+
+DAY = 24 * 3600 * 1000
+
+
+@st.composite
+def native_listings(draw: Any) -> Listing:
+    """Whole pages and whole seconds, of a day at most."""
+    limit = draw(st.integers(1, 100))
+    since = draw(st.none() | made.times.map(lambda time: time // 1000 * 1000))
+    return Listing(
+        offset=draw(st.integers(0, 1000)) * limit,
+        limit=limit,
+        state=draw(st.none() | st.sampled_from(State)),
+        model=draw(made.words),
+        task_id=draw(made.tokens),
+        since=since,
+        until=None if since is None else since + draw(st.integers(0, DAY // 1000)) * 1000,
+    )
+
+
+@given(native_listings())
+def test_a_listing_survives_the_native_wire(listing: Listing) -> None:
+    assert isinstance(NATIVE_SHAPE, ListAdapter)
+    assert NATIVE_SHAPE.read_listing(sent(NATIVE_SHAPE.write_listing(listing))) == listing
+
+
+@given(
+    st.builds(
+        Listing,
+        offset=st.integers(0, 10_000),
+        limit=st.integers(1, 100),
+        since=st.none() | made.times,
+        until=st.none() | made.times,
+        service=st.sampled_from(("wan", "happyhorse")),
+    )
+)
+def test_a_listing_survives_the_flat_wire(listing: Listing) -> None:
+    assert isinstance(FLAT_SHAPE, ListAdapter)
+    assert FLAT_SHAPE.read_listing(sent(FLAT_SHAPE.write_listing(listing))) == listing
+
+
+@st.composite
+def listed_reports(draw: Any) -> Report:
+    """What DashScope lists of a task."""
+    state = draw(st.sampled_from(State))
+    return Report(
+        draw(made.identifiers),
+        state,
+        created_at=draw(st.none() | made.times),
+        started_at=draw(st.none() | made.times),
+        finished_at=draw(st.none() | made.times) if state in made.ENDED else None,
+        model=draw(made.words),
+        request_id=draw(made.tokens),
+        family="native",
+        details=draw(st.sampled_from(({}, {"region": "cn-beijing"}))),
+    )
+
+
+@given(st.lists(listed_reports(), max_size=3).map(tuple), st.integers(0, 50), st.integers(1, 100), made.tokens)
+def test_a_page_survives_the_native_wire(reports: tuple[Report, ...], number: int, limit: int, other: str) -> None:
+    assert isinstance(NATIVE_SHAPE, ListAdapter)
+    page = Page(reports, number * limit + len(reports), number * limit, limit, other)
+    assert NATIVE_SHAPE.read_page(sent(NATIVE_SHAPE.write_page(page))) == page
+
+
+@given(st.lists(flat_reports(), max_size=3).map(tuple), st.integers(0, 10_000))
+def test_a_page_survives_the_flat_wire(reports: tuple[Report, ...], total: int) -> None:
+    assert isinstance(FLAT_SHAPE, ListAdapter)
+    assert FLAT_SHAPE.read_page(sent(FLAT_SHAPE.write_page(Page(reports, total)))) == Page(reports, total)
+
+
+@given(made.filled, st.booleans(), made.tokens)
+def test_a_cancel_and_its_reply_survive_the_native_wire(task_id: str, canceled: bool, other: str) -> None:
+    assert isinstance(NATIVE_SHAPE, CancelAdapter)
+    assert NATIVE_SHAPE.read_cancel(NATIVE_SHAPE.write_cancel(task_id)) == task_id
+    assert NATIVE_SHAPE.read_cancel_reply(sent(NATIVE_SHAPE.write_cancel_reply(canceled, other))) is canceled
 
 
 def refusal_replies() -> list[tuple[str, Response]]:
