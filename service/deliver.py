@@ -146,7 +146,7 @@ def read_retry_after(headers: Mapping[str, str], now: int) -> float | None:
         return float(text)
     try:
         at = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter for years that no calendar has
         return None
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
     return max(0.0, (at - datetime.fromtimestamp(now / 1000, UTC)).total_seconds())
