@@ -15,8 +15,9 @@ from rich.console import Console
 
 from service.cli.demo_house import House, open_house
 from service.cli.demo_inbox import Received
-from service.cli.demo_play import Play, Run, plan
+from service.cli.demo_play import Play
 from service.cli.demo_report import report_of
+from service.cli.demo_runs import Run, plan
 from service.cli.demo_stage import Stage
 from service.cli.exits import Failed, Misused
 from service.cli.options import json_option

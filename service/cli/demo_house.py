@@ -53,6 +53,7 @@ async def open_house(port: int, render_seconds: float) -> AsyncIterator[House]:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="ringback-demo-")))
         house = House(service, simulator, inbox, Inbox([secret]), folder / "log", key)
         logs.configure(stream=stack.enter_context(house.log.open("w", buffering=1)))
+        stack.callback(logs.configure)  # what is said after the file is closed
         settings = _settings(folder, sockets, house, secret)
         simulated = create_simulator(SimulatorSettings(render_seconds=render_seconds))
         await stack.enter_async_context(served(simulated, sockets[1], lifespan="on"))

@@ -7,7 +7,7 @@ from typing import Any
 
 from service.cli.demo_house import House
 from service.cli.demo_inbox import Received
-from service.cli.demo_play import Run
+from service.cli.demo_runs import Run
 
 
 def report_of(house: House, runs: Sequence[Run], strangers: Sequence[Received], up_at: float) -> dict[str, Any]:

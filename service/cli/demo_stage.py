@@ -16,7 +16,7 @@ from rich.text import Text
 from adapters.providers import PROVIDERS
 from service.cli.demo_house import House
 from service.cli.demo_inbox import Received
-from service.cli.demo_play import TELLINGS, Run, at
+from service.cli.demo_runs import TELLINGS, Run, at
 
 WIDE = 96
 REFRESHES = 8  # a second

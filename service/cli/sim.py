@@ -23,7 +23,7 @@ ABOVE_ZERO = click.FloatRange(min=0, min_open=True)
 
 @click.command()
 @click.option("--port", type=click.IntRange(0, 65535), default=9000, show_default=True, help="0 takes any free one.")
-@click.option("--seed", type=int, default=1, show_default=True, help="Fixes task ids and render times.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Fixes how long tasks take.")
 @click.option("--speed", type=ABOVE_ZERO, default=1.0, show_default=True, help="Divides every time of a task.")
 @click.option("--render-seconds", type=ABOVE_ZERO, default=8.0, show_default=True, help="The median time of a task.")
 @click.option("--limits", is_flag=True, help="Refuse what exceeds the providers' rate limits.")
@@ -56,27 +56,33 @@ def base_url(url: str, provider: str) -> str:
 
 def directions(url: str) -> dict[str, object]:
     """`url`, `base_urls` by provider, and the `environment` that points a server at them."""
-    environment = {}
-    for name, provider in PROVIDERS.items():
-        environment[provider.api_key_env] = ANY_KEY
-        environment[VARIABLES[f"{name}_base_url"]] = base_url(url, name)
-        environment[VARIABLES[f"{name}_poll_seconds"]] = LOOK_SECONDS
     return {
         "url": url,
         "base_urls": {name: base_url(url, name) for name in PROVIDERS},
-        "environment": environment,
+        "environment": {key: value for name in PROVIDERS for key, value in _environment(url, name).items()},
+    }
+
+
+def _environment(url: str, provider: str) -> dict[str, str]:
+    return {
+        PROVIDERS[provider].api_key_env: ANY_KEY,
+        VARIABLES[f"{provider}_base_url"]: base_url(url, provider),
+        VARIABLES[f"{provider}_poll_seconds"]: LOOK_SECONDS,
     }
 
 
 def _told(url: str) -> str:
     titles = ", ".join(provider.title for provider in PROVIDERS.values())
-    lines = [f"Simulated providers listen on {url}: {titles}. Any key will do.", "", "To point a server at them:", ""]
-    for name, provider in PROVIDERS.items():
-        words = {
-            provider.api_key_env: ANY_KEY,
-            VARIABLES[f"{name}_base_url"]: base_url(url, name),
-            VARIABLES[f"{name}_poll_seconds"]: LOOK_SECONDS,
-        }
-        lines.append("  export " + " ".join(f"{variable}={value}" for variable, value in words.items()))
-    lines += ["  ringback serve", "", f"What they were asked for: curl {url}/_sim/stats"]
-    return "\n".join(lines)
+    exports = [
+        "  export " + " ".join(f"{variable}={value}" for variable, value in _environment(url, name).items())
+        for name in PROVIDERS
+    ]
+    return "\n".join(
+        [
+            f"Simulated providers listen on {url}: {titles}. Any key will do.",
+            "\nTo point a server at them:\n",
+            *exports,
+            "  ringback serve",
+            f"\nWhat they were asked for: curl {url}/_sim/stats",
+        ]
+    )

@@ -97,7 +97,7 @@ def run(folder: Path, *arguments: str, **given: str) -> subprocess.CompletedProc
 
 def url_in(line: str) -> str:
     """The address in a line such as "Ringback listens on http://127.0.0.1:8000; ..."."""
-    return line[line.index("http://") :].split()[0].rstrip(";,.")
+    return line[line.index("http://") :].split()[0].rstrip(";,.:")
 
 
 @contextmanager

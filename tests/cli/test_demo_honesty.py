@@ -17,8 +17,9 @@ from rich.console import Console
 from adapters.catalogue import builtin
 from service.cli.demo_house import House
 from service.cli.demo_inbox import Inbox, Received
-from service.cli.demo_play import Play, Run, plan
+from service.cli.demo_play import Play
 from service.cli.demo_report import report_of
+from service.cli.demo_runs import Run, plan
 from service.cli.demo_stage import Stage
 from service.cli.scenarios import SCENARIOS
 from service.cli.serving import bind, port_of, served
