@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse
 from starlette.responses import Response as HttpResponse
@@ -14,18 +15,22 @@ from adapters.messages import Unreadable
 from service.jsondoor import Malformed, read_json
 from service.routes.edge import house_of, read_body
 
+LONGEST_ID = 200
+
 
 async def callback(request: HttpRequest) -> HttpResponse:
-    """A token that is bad, altered, unknown or another provider's gets one constant 404, without a look at the body."""
+    """A token that is bad, altered, unknown or another provider's gets the 404 of any path where there is nothing,
+    without a look at the body."""
     house = house_of(request)
     placement_id = house.tokens.read(request.path_params["token"])
     placement = await house.store.lookups.placement(placement_id) if placement_id else None
-    if placement is None or placement.provider != request.path_params["provider"]:
-        return JSONResponse({"error": {"code": "not_found", "message": "There is nothing at this path."}}, 404)
+    shape = house.upstream_shapes.get(request.path_params["provider"])
+    if placement is None or shape is None or placement.provider != request.path_params["provider"]:
+        raise HTTPException(404)
     body = await read_body(request, house.limits.callback_bytes)
-    shape = house.shapes[house.upstream_shapes[placement.provider]]
     digest = hashlib.sha256(body).hexdigest()
-    kept = await house.store.placements.keep_callback(placement.id, digest, body, _named_id(shape, body), house.clock())
+    named = _named_id(house.shapes[shape], body)
+    kept = await house.store.placements.keep_callback(placement.id, digest, body, named, house.clock())
     if kept is not None:
         house.workers[f"look.{placement.provider}"].wake()
     return JSONResponse({"ok": True})
@@ -34,9 +39,10 @@ async def callback(request: HttpRequest) -> HttpResponse:
 def _named_id(shape: Adapter, body: bytes) -> str | None:
     """The upstream's task id that the body names; None where it cannot be read. It is believed only with proof."""
     try:
-        return shape.read_callback(read_json(body)).task_id or None
+        named = shape.read_callback(read_json(body)).task_id
     except (Malformed, Unreadable):
         return None
+    return named if 0 < len(named) <= LONGEST_ID else None
 
 
 ROUTES = [Route("/callbacks/{provider}/{token}", callback, methods=["POST"])]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -10,13 +9,13 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adapters.providers import PROVIDERS
 from service.poll import LEASE_MS
 from service.upstream import LOOK_SECONDS
 from tests.service.asking import ACEDATA, SILENT, created, record, told
+from tests.service.examples import run_examples
 from tests.world import World, world
 
 pytestmark = pytest.mark.anyio
@@ -311,18 +310,6 @@ async def test_no_report_however_odd_breaks_a_look_or_a_clients_question(tmp_pat
             await record(it, task_id)
 
         await run_examples(mangled(), one, 25)
-
-
-async def run_examples(strategy: st.SearchStrategy[Any], check: Callable[[Any], Awaitable[None]], most: int) -> None:
-    """Hypothesis calls a plain function; the examples run one after the other on this very loop."""
-    loop = asyncio.get_running_loop()
-
-    @settings(max_examples=most, deadline=None, suppress_health_check=list(HealthCheck), database=None)
-    @given(strategy)
-    def examples(example: Any) -> None:
-        asyncio.run_coroutine_threadsafe(check(example), loop).result(30)
-
-    await asyncio.to_thread(examples)
 
 
 async def listed(it: World) -> list[dict[str, Any]]:
