@@ -4,116 +4,43 @@ loopback port, with real time, in one thread of its own. No name resolves there,
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import uvicorn
-from standardwebhooks.webhooks import Webhook, WebhookVerificationError
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
+from anyio.from_thread import start_blocking_portal
 
 from adapters.providers import PROVIDERS
 from service.app import Ringback, create_app
 from service.settings import Account, Settings
 from service.simulator import SimulatorSettings, create_simulator
 from service.simulator.tasks import Create
+from tests.clients.inbox import Inbox
+from tests.clients.line import Line
 
 KEY = "sk-a-key-that-a-program-already-has"
 OTHER_KEY = "sk-somebody-elses-key"
 ADMIN = "operators-token"
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYqr"
-PATIENCE = 30.0
-
-
-@dataclass(frozen=True)
-class Received:
-    """One POST at the inbox that verified, `at` seconds since the epoch. `answer` is what its task's own GET said at
-    that very moment, if asked."""
-
-    path: str
-    at: float
-    raw: bytes
-    answer: Any = None
-
-    @property
-    def body(self) -> Any:
-        return json.loads(self.raw)
-
-
-class Inbox:
-    """Receives callbacks and believes only what `standardwebhooks` verifies, by the real clock and one of `secrets`.
-    `looks` maps a path to a URL that is read with the client's key before the callback there is answered; `{}` in it is
-    the task's id."""
-
-    def __init__(self) -> None:
-        self.url = ""
-        self.secrets = [SECRET]
-        self.forged: list[bytes] = []
-        self.looks: dict[str, str] = {}
-        self._received: list[Received] = []
-        self._news = threading.Condition()
-        self.app = Starlette(routes=[Route("/{path:path}", self.receive, methods=["POST"])])
-
-    async def receive(self, request: Request) -> Response:
-        at, path = time.time(), request.url.path
-        raw, headers = await request.body(), dict(request.headers)
-        if not any(_genuine(secret, raw, headers) for secret in self.secrets):
-            self.forged.append(raw)
-            return Response(status_code=401)
-        answer = await self._look(path, json.loads(raw))
-        with self._news:
-            self._received.append(Received(path, at, raw, answer))
-            self._news.notify_all()
-        return Response(status_code=204)
-
-    def wait(self, path: str, words: str = "") -> list[Received]:
-        """What came to `path` with `words` in its body, once there is something; fails the test after a while."""
-
-        def found() -> list[Received]:
-            return [one for one in self._received if one.path == path and words.encode() in one.raw]
-
-        with self._news:
-            assert self._news.wait_for(found, PATIENCE), f"nothing came to {path}"
-            return found()
-
-    async def _look(self, path: str, body: Any) -> Any:
-        url = self.looks.get(path)
-        if url is None:
-            return None
-        task_id = body.get("task_id") or body["output"]["task_id"]
-        async with httpx.AsyncClient(headers={"authorization": f"Bearer {KEY}"}, trust_env=False) as client:
-            return (await client.get(url.format(task_id))).json()
-
-
-def _genuine(secret: str, raw: bytes, headers: dict[str, str]) -> bool:
-    try:
-        Webhook(secret).verify(raw, headers)
-    except WebhookVerificationError:
-        return False
-    return True
 
 
 class Stage:
-    """`base` is all that a client needs to know; `simulator` is where the videos really come from."""
+    """`base` is all that a client needs to know; `simulator` is where the videos really come from. `line` leads to the
+    service too, and is cut when an upstream takes its time with a create (`[sim:create=delay:S]`)."""
 
     def __init__(self, folder: Path) -> None:
-        self.inbox = Inbox()
+        self.inbox = Inbox(KEY, SECRET)
         self._folder = folder
-        self._sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
-        self.simulator, self.base, self.inbox.url = (
-            f"http://127.0.0.1:{each.getsockname()[1]}" for each in self._sockets
-        )
-        self._upstreams = create_simulator(SimulatorSettings(render_seconds=0.6))
+        self._sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(4)]
+        ports = [each.getsockname()[1] for each in self._sockets]
+        self.line = Line(ports[1])
+        urls = (f"http://127.0.0.1:{port}" for port in ports)
+        self.simulator, self.base, self.inbox.url, self.line.url = urls
+        self._upstreams = create_simulator(SimulatorSettings(render_seconds=0.6), sleep=self._dawdle)
 
     def creates(self, words: str) -> list[Create]:
         """The creates that the upstreams accepted, of prompts with `words` in them."""
@@ -138,24 +65,22 @@ class Stage:
 
     @contextmanager
     def open(self) -> Iterator[Stage]:
-        with ExitStack() as stack:
-            for listener in self._sockets:
-                stack.enter_context(listener)
-            running = _Thread(self._serve)
-            running.start()
-            stack.callback(running.stop)
+        with start_blocking_portal() as portal, portal.wrap_async_context_manager(self._serving()):
             yield self
 
-    async def _serve(self, stopped: asyncio.Event) -> None:
-        ringback = Ringback(self._settings(), resolve=_nowhere)
-        apps = (self._upstreams, create_app(ringback), self.inbox.app)
-        servers = [uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False)) for app in apps]
-        pairs = zip(servers, self._sockets, strict=True)
-        running = [asyncio.create_task(server.serve([listener])) for server, listener in pairs]
-        await stopped.wait()
-        for server in servers:
-            server.should_exit = True
-        await asyncio.gather(*running)
+    @asynccontextmanager
+    async def _serving(self) -> AsyncIterator[None]:
+        *sockets, line = self._sockets
+        apps = (self._upstreams, create_app(Ringback(self._settings(), resolve=_nowhere)), self.inbox.app)
+        async with AsyncExitStack() as stack:
+            for app, listener in zip(apps, sockets, strict=True):
+                await stack.enter_async_context(_served(app, listener))
+            await stack.enter_async_context(await asyncio.start_server(self.line.carry, sock=line))
+            yield
+
+    async def _dawdle(self, seconds: float) -> None:
+        self.line.cut()
+        await asyncio.sleep(seconds)
 
     def _settings(self) -> Settings:
         return Settings.model_validate(
@@ -175,26 +100,19 @@ class Stage:
         return Account(provider=PROVIDERS[name], base_url=url, api_key=f"sk-{name}", poll_seconds=0.2)  # type: ignore[arg-type]
 
 
-class _Thread(threading.Thread):
-    """Runs `main` in an event loop of its own until stopped. The listening sockets are there before it starts."""
-
-    def __init__(self, main: Any) -> None:
-        super().__init__(name="stage")
-        self._main = main
-        self._ready = threading.Event()
-
-    def run(self) -> None:
-        asyncio.run(self._until_stopped())
-
-    def stop(self) -> None:
-        self._ready.wait()
-        self._loop.call_soon_threadsafe(self._stopped.set)
-        self.join()
-
-    async def _until_stopped(self) -> None:
-        self._loop, self._stopped = asyncio.get_running_loop(), asyncio.Event()
-        self._ready.set()
-        await self._main(self._stopped)
+@asynccontextmanager
+async def _served(app: Any, listener: socket.socket) -> AsyncIterator[None]:
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
+    running = asyncio.create_task(server.serve([listener]))
+    while not server.started and not running.done():
+        await asyncio.sleep(0)
+    if running.done():
+        await running
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await running
 
 
 async def _nowhere(name: str, port: int) -> list[Any]:
