@@ -21,6 +21,7 @@ from adapters.catalogue import Catalogue, CatalogueError, builtin
 from service.addresses import parse_allow
 from service.backoff import Jitter, random_jitter
 from service.callback_urls import CallbackUrls
+from service.cancel import Canceller
 from service.clients import Clients
 from service.clock import Clock, system_clock
 from service.deliver import DeliveryQueue
@@ -98,6 +99,7 @@ class Ringback:
             store, sender, self.upstreams, self.shapes, self.catalogue, self.guard, clock, timing,
             settings.submit_wait_seconds,
         )  # fmt: skip
+        self.canceller = Canceller(store, receiver, self.upstreams)
         deliveries = DeliveryQueue(store, self.clients, self._egress_client, self.guard, clock, self._jitter)
         self.workers: dict[str, Worker[Any]] = {
             "send": Worker("send", SendQueue(store, sender, clock, timing, _row_id), clock),
@@ -122,6 +124,7 @@ class Ringback:
             store=self.store,
             clients=self.clients,
             submitter=self.submitter,
+            canceller=self.canceller,
             waiting=self.waiting,
             tokens=self.tokens,
             teller=self.teller,

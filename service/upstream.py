@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from adapters.base import Adapter, BatchAdapter
+from adapters.base import Adapter, BatchAdapter, CancelAdapter
 from adapters.messages import Query, Report, Request, Response, Unreadable
 from adapters.providers import Provider
 from service.http import Client, NoReply, send_upstream, upstream_request
@@ -60,6 +60,18 @@ class Upstream:
             raise Unheard(error.reason) from error
         except Unreadable as error:
             raise Unheard(f"the reply could not be read: {error.path or 'body'}") from error
+
+    async def cancel(self, upstream_id: str) -> bool:
+        """False: it is too late, or this upstream has no cancel. Raises `Unheard`: it may be canceled or not."""
+        if not isinstance(self.adapter, CancelAdapter):
+            return False
+        try:
+            response = await self._send(self.adapter.write_cancel(upstream_id), LOOK_SECONDS, fresh=False)
+            return self.adapter.read_cancel_reply(response)
+        except NoReply as error:
+            raise Unheard(error.reason) from error
+        except Unreadable as error:
+            raise Unheard("the reply to the cancel could not be read") from error
 
     def _read(self, query: Query, response: Response) -> Sequence[Report]:
         if not 200 <= response.status < 300:

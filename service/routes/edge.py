@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse
 from starlette.responses import Response as HttpResponse
@@ -16,6 +18,7 @@ from starlette.responses import Response as HttpResponse
 from adapters.base import Adapter
 from adapters.catalogue import Catalogue
 from adapters.messages import Category, Refusal, Request, Response, Unreadable
+from service.cancel import Canceller
 from service.clients import Client, Clients
 from service.clock import Clock
 from service.errors import Refused, refused
@@ -30,6 +33,7 @@ from service.worker import Worker
 
 log = get_logger("routes")
 OFF_LOOP_BYTES = 256 * 1024
+GATEWAY_QUERY = re.compile(r"/v1/tasks/[^/]*/?")  # what lies below a task is our own API
 STATUS_CATEGORY: Mapping[int, Category] = {
     401: Category.AUTH,
     403: Category.AUTH,
@@ -58,6 +62,7 @@ class House:
     store: Store
     clients: Clients
     submitter: Submitter
+    canceller: Canceller
     waiting: WaitingRoom
     tokens: CallbackTokens
     teller: Teller
@@ -78,7 +83,7 @@ def shape_name(path: str) -> str:
     """The shape that a path belongs to, "" for our own API."""
     if path.startswith("/api/v1/") or (path.startswith("/wan/api/v1/") and "/services/" not in path):
         return "native"
-    if path.startswith(("/wan/api/", "/v1/tasks/")):
+    if path.startswith("/wan/api/") or GATEWAY_QUERY.fullmatch(path):
         return "gateway"
     return "flat" if path.startswith(("/wan/", "/happyhorse/")) else ""
 
@@ -164,6 +169,11 @@ async def on_http_error(request: HttpRequest, error: Exception) -> HttpResponse:
     return response
 
 
+async def on_hung_up(request: HttpRequest, error: Exception) -> HttpResponse:
+    """The client left before its body was here: nobody is there to be answered, and nothing failed."""
+    return HttpResponse(status_code=400)
+
+
 async def on_failure(request: HttpRequest, error: Exception) -> HttpResponse:
     log.failure("request.failed", error, method=request.method)
     refusal = refused(500, Category.TRANSIENT, "This server failed to handle the request; the error is in its log.")
@@ -174,6 +184,7 @@ HANDLERS: Mapping[Any, Any] = {
     Refused: on_refused,
     Unreadable: on_unreadable,
     HTTPException: on_http_error,
+    ClientDisconnect: on_hung_up,
     Exception: on_failure,
 }
 

@@ -56,6 +56,18 @@ async def record(request: HttpRequest) -> HttpResponse:
     )
 
 
+async def cancel(request: HttpRequest) -> HttpResponse:
+    """`canceled` says whether it is; if not, `state` says how it is."""
+    client = await caller(request)
+    house = house_of(request)
+    task = await house.store.lookups.task(request.path_params["task_id"], scope(client))
+    if task is None:
+        raise not_found("task")
+    canceled = await house.canceller.cancel(task)
+    latest = await house.store.lookups.task(task.id) or task
+    return JSONResponse({"canceled": canceled, "task_id": task.id, "state": latest.state})
+
+
 async def list_deliveries(request: HttpRequest) -> HttpResponse:
     """`task`, `state`, `limit` and `before`; newest first."""
     client = await caller(request)
@@ -181,6 +193,7 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
 ROUTES = [
     Route("/v1/tasks", list_tasks),
     Route("/v1/tasks/{task_id}/record", record),
+    Route("/v1/tasks/{task_id}/cancel", cancel, methods=["POST"]),
     Route("/v1/deliveries", list_deliveries),
     Route("/v1/deliveries/{delivery_id}", delivery),
     Route("/v1/deliveries/{delivery_id}/replay", replay, methods=["POST"]),

@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from uuid import uuid4
 
 from starlette.background import BackgroundTask
 from starlette.requests import Request as HttpRequest
@@ -13,8 +14,8 @@ from starlette.responses import JSONResponse
 from starlette.responses import Response as HttpResponse
 from starlette.routing import Route
 
-from adapters.base import Adapter, BatchAdapter
-from adapters.messages import Acceptance, Category, Fields, Query, Report, State, Unreadable
+from adapters.base import Adapter, BatchAdapter, CancelAdapter, ListAdapter
+from adapters.messages import Acceptance, Category, Fields, Listing, Page, Query, Report, State, Unreadable
 from service.answers import Connection, digest
 from service.clients import Client
 from service.errors import refused
@@ -28,10 +29,11 @@ from service.routes.edge import (
     read_body,
     read_json_body,
     reply,
+    scope,
     shape_name,
 )
 from service.submit import Order
-from service.tasks import Format, Task, describe
+from service.tasks import TOLD, Format, Task, describe
 
 METADATA_BYTES = 4096
 ORDER_HEADERS = ("x-callback-url", "x-callback-format", "x-ringback-metadata", "x-ringback-provider")
@@ -65,11 +67,33 @@ async def query(request: HttpRequest) -> HttpResponse:
     client = await caller(request)
     shape = house.shapes[shape_name(request.url.path)]
     body = await read_json_body(request, house.limits.other_bytes) if request.method == "POST" else None
-    asked = shape.read_query(message(request, shape, body))
-    found = await house.store.lookups.tasks_by_id(asked.task_ids, None if client.admin else client.id)
+    read = message(request, shape, body)
+    if isinstance(shape, ListAdapter) and (listing := shape.read_listing(read)) is not None:
+        return await _listed(house, shape, listing, client)
+    asked = shape.read_query(read)
+    found = await house.store.lookups.tasks_by_id(asked.task_ids, scope(client))
     if asked.batch and isinstance(shape, BatchAdapter):
         return reply(shape.write_reports(tuple(describe(task) for task in found)))
     return reply(shape.write_report(describe(found[0]) if found else _unknown(asked)))
+
+
+async def _listed(house: House, shape: ListAdapter, listing: Listing, client: Client) -> HttpResponse:
+    states = [state for state, told in TOLD.items() if told is listing.state]
+    tasks, total = await house.store.lookups.listing(listing, states, scope(client))
+    reports = tuple(describe(task) for task in tasks)
+    return reply(shape.write_page(Page(reports, total, listing.offset, listing.limit, str(uuid4()))))
+
+
+async def cancel(request: HttpRequest) -> HttpResponse:
+    """An unknown or foreign id reads as too late, as DashScope's own answer has it."""
+    house = house_of(request)
+    client = await caller(request)
+    shape = house.shapes[shape_name(request.url.path)]
+    assert isinstance(shape, CancelAdapter), "the routes below have it for shapes that can"
+    task_id = shape.read_cancel(message(request, shape, None))
+    task = await house.store.lookups.task(task_id, scope(client))
+    canceled = task is not None and await house.canceller.cancel(task)
+    return reply(shape.write_cancel_reply(canceled, str(uuid4())))
 
 
 def _unknown(asked: Query) -> Report:
@@ -161,7 +185,9 @@ ROUTES = [
         for route in (
             *_both(f"{prefix}/services/aigc/video-generation/video-synthesis", create, "POST"),
             *_both(f"{prefix}/services/aigc/image2video/video-synthesis", create, "POST"),
+            *_both(f"{prefix}/tasks", query, "GET"),
             *_both(f"{prefix}/tasks/{{task_id}}", query, "GET"),
+            *_both(f"{prefix}/tasks/{{task_id}}/cancel", cancel, "POST"),
         )
     ),
     *_both("/v1/tasks/{task_id}", query, "GET"),

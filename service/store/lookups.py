@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
+from adapters.messages import Listing
 from service.store import rows
 from service.store.engine import Engine, Transaction
-from service.tasks import Placement, Subscription, Task
+from service.tasks import Placement, Subscription, Task, TaskState
 
 Place = tuple[int, str]
 """Where a page of a list ended: the creation and the id of its last row. The id tells rows of one millisecond apart."""
+
+Listed = tuple[list[Task], int]
+"""The tasks of one page, and how many there are on all pages."""
 
 NEWEST: Place = (2**62, "")
 
@@ -46,6 +50,31 @@ class Lookups:
                 client=client, state=state, before=before[0], before_id=before[1], limit=limit,
             )  # fmt: skip
             return [rows.read_task(row) for row in found]
+
+        return await self._engine.read(verb)
+
+    async def listing(self, listing: Listing, states: Collection[TaskState], client: str | None) -> Listed:
+        """One page of what the filters match, newest first, and how many match altogether; no `states` mean any."""
+        where = " AND ".join(
+            (
+                rows.matching(client=client, model=listing.model, id=listing.task_id, service=listing.service),
+                rows.one_of("state", states),
+                "created_at >= :since AND created_at <= :until",
+            )
+        )
+        values = {
+            "client": client, "model": listing.model, "id": listing.task_id, "service": listing.service,
+            "since": listing.since or 0, "until": NEWEST[0] if listing.until is None else listing.until,
+        }  # fmt: skip
+
+        def verb(tx: Transaction) -> Listed:
+            found = tx.all(
+                f"SELECT {rows.columns(Task)} FROM tasks WHERE {where}"
+                " ORDER BY created_at DESC, id DESC LIMIT :limit OFFSET :offset",
+                limit=listing.limit, offset=listing.offset, **values,
+            )  # fmt: skip
+            count = tx.one(f"SELECT count(*) AS total FROM tasks WHERE {where}", **values)
+            return [rows.read_task(row) for row in found], count["total"] if count else 0
 
         return await self._engine.read(verb)
 

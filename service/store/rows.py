@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, fields
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from adapters.messages import Category, Failure, Report, State, Usage
@@ -36,6 +37,11 @@ def matching(**wanted: str | None) -> str:
     """The condition that the named columns have these values; those without one may have any. Only the columns that
     matter stand in it, so that an index can serve it."""
     return " AND ".join(f"{name} = :{name}" for name, value in wanted.items() if value) or "1 = 1"
+
+
+def one_of(column: str, words: Collection[StrEnum]) -> str:
+    """The condition that a column has one of our own words; none of them means any."""
+    return f"{column} IN ({', '.join(repr(word.value) for word in words)})" if words else "1 = 1"
 
 
 def task_values(task: Task) -> dict[str, Any]:
