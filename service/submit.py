@@ -106,7 +106,9 @@ class Submitter:
     async def _keep(self, task: Task, order: Order, url: str | None) -> Task:
         """The task on disk and on its way, or the earlier one that this create repeats."""
         subscriptions = _subscriptions(task, url, order.format)
-        repeated = await self._store.tasks.accept(task, self._placement(task), subscriptions, self._answers.waits)
+        window = int(self._timing.repeat * 1000)
+        placement = self._placement(task)
+        repeated = await self._store.tasks.accept(task, placement, subscriptions, self._answers.waits, window)
         if repeated is not None:
             self._answers.closed(task.id)
             return await self._repeat(repeated, order)

@@ -76,6 +76,7 @@ class Settings(Value):
     accounts: tuple[Account, ...] = ()  # in the order of preference
     catalogue: checks.File | None = Field(None, description="the path of a file")  # on top of our own
     in_doubt_seconds: float = Field(900, gt=0, description=SECONDS)
+    repeat_seconds: float = Field(600, ge=0, description="a number of seconds, 0 or more")
     submit_wait_seconds: float = Field(8, ge=0, description="a number of seconds, 0 or more")
     create_timeout_seconds: float = Field(120, gt=0, description=SECONDS)
     hold_seconds: float = Field(1800, gt=0, description=SECONDS)

@@ -31,14 +31,16 @@ class TaskVerbs:
         placement: Placement | None,
         subscriptions: Sequence[Subscription],
         waits: Callable[[str], bool] = lambda task: True,
+        twin_ms: int = TWINS_MS,
     ) -> Task | None:
         """Keeps a new task, its subscriptions and (if it is sent at once) its first placement.
 
         Returns the earlier task instead, and keeps nothing, if this create repeats one: it has the same idempotency
-        key, or the same digest as one that was never answered and for whose answer nobody `waits`."""
+        key, or the same digest as one of the last `twin_ms` that was never answered and for whose answer nobody
+        `waits`."""
 
         def verb(tx: Transaction) -> Task | None:
-            repeated = _of_key(tx, task) if task.idempotency_key else _unanswered_twin(tx, task, waits)
+            repeated = _of_key(tx, task) if task.idempotency_key else _unanswered_twin(tx, task, waits, twin_ms)
             if repeated is not None:
                 return repeated
             _insert_task(tx, task)
@@ -178,11 +180,11 @@ def _of_key(tx: Transaction, task: Task) -> Task | None:
     return None if row is None else rows.read_task(row)
 
 
-def _unanswered_twin(tx: Transaction, task: Task, waits: Callable[[str], bool]) -> Task | None:
+def _unanswered_twin(tx: Transaction, task: Task, waits: Callable[[str], bool], twin_ms: int) -> Task | None:
     found = tx.all(
         f"SELECT {rows.columns(Task)} FROM tasks WHERE client = :client AND path = :path AND digest = :digest"
         " AND answered_at IS NULL AND created_at > :since ORDER BY created_at, id",
-        client=task.client, path=task.path, digest=task.digest or "", since=task.created_at - TWINS_MS,
+        client=task.client, path=task.path, digest=task.digest or "", since=task.created_at - twin_ms,
     )  # fmt: skip
     return next((rows.read_task(row) for row in found if not waits(row["id"])), None)
 

@@ -149,6 +149,14 @@ async def test_a_client_that_hung_up_and_asks_again_gets_its_first_task(tmp_path
         assert len(it.upstreams.creates) == 1
 
 
+async def test_the_window_for_retries_can_be_set(tmp_path: Path) -> None:
+    async with world(tmp_path, providers=["dashscope"], repeat_seconds=3600) as it:
+        first = task_of(await create(it))
+        await it.ringback.store.tasks._engine.write(lambda tx: tx.run("UPDATE tasks SET answered_at = NULL"))
+        it.clock.turn(3599)
+        assert task_of(await create(it)) == first
+
+
 async def test_an_unanswered_create_is_a_twin_for_ten_minutes_only(tmp_path: Path) -> None:
     async with world(tmp_path, providers=["dashscope"]) as it:
         first = task_of(await create(it))
