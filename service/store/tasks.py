@@ -209,7 +209,8 @@ def _place(tx: Transaction, task: Task, placement: str, now: int, doubt_at: int)
 def _close_placement(tx: Transaction, placement: str, verdict: Verdict, reason: str | None) -> None:
     tx.run(
         "UPDATE placements SET verdict = :verdict, due_at = NULL, doubt_at = NULL, claimed_at = NULL,"
-        " reason = CASE WHEN :reason = '' THEN reason ELSE :reason END WHERE id = :id",
+        " reason = CASE WHEN :reason = '' THEN reason ELSE :reason END"
+        " WHERE id = :id AND verdict IN ('sending', 'accepted', 'in_doubt')",
         id=placement, verdict=verdict, reason=reason or "",
     )  # fmt: skip
 

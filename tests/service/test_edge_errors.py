@@ -261,6 +261,38 @@ async def test_no_path_makes_the_server_fail(tmp_path: Path) -> None:
         await run_examples(st.text(max_size=20), one, 60)
 
 
+numbers = st.integers(-(10**30), 10**30).map(str) | st.sampled_from(["1e9", "١", "0x10", " 7", "", "-0", "9" * 5000])
+filters = st.dictionaries(
+    st.sampled_from(["page_no", "page_size", "start_time", "end_time", "status", "model_name", "task_id", "region"]),
+    numbers | st.text(max_size=10),
+    max_size=4,
+)
+flat_filters = st.dictionaries(
+    st.sampled_from(["offset", "limit", "created_at_min", "created_at_max", "ids", "type"]),
+    st.integers(-(2**63), 2**63 - 1) | values,
+    max_size=4,
+)
+
+
+async def test_no_question_for_a_list_makes_the_server_fail(tmp_path: Path) -> None:
+    async with world(tmp_path) as it:
+
+        async def native(question: dict[str, str]) -> None:
+            response = await it.client.get("/api/v1/tasks", params=question)
+            assert response.status_code < 500
+            if response.status_code >= 400:
+                check_shape("native", response)
+
+        async def flat(question: dict[str, Any]) -> None:
+            response = await it.client.post("/wan/tasks", json={"action": "retrieve_batch"} | question)
+            assert response.status_code < 500
+            if response.status_code >= 400:
+                check_shape("flat", response)
+
+        await run_examples(filters, native, 150)
+        await run_examples(flat_filters, flat, 150)
+
+
 async def test_a_client_that_hangs_up_while_it_sends_is_no_failure(tmp_path: Path, caplog: Any) -> None:
     async with world(tmp_path) as it:
         app = it.client._transport.app

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from adapters.messages import Listing
 from service.store import Key, Queue, Store
 from service.store.lookups import NEWEST
 from service.tasks import OUTCOME_UNKNOWN as UNKNOWN
@@ -83,6 +84,18 @@ async def test_pages_leave_out_no_delivery_of_the_same_millisecond(store: Store)
         seen += [delivery.task for delivery in page]
         before = (page[-1].created_at, page[-1].id)
     assert sorted(seen) == sorted(made)
+
+
+async def test_a_filtered_list_says_how_many_match_altogether(store: Store) -> None:
+    tasks = [await kept(store, created_at=NOW + number) for number in range(5)]
+    await kept(store, client="env:second")
+    other = await queued(store, model="wan2.7-t2v", service="")
+    page = Listing(offset=1, limit=2, model="wan2.6-t2v", since=NOW, until=NOW + 4)
+    assert await store.lookups.listing(page, (), "env:first") == ([tasks[3], tasks[2]], 5)
+    assert await store.lookups.listing(Listing(service="wan", offset=9), (), None) == ([], 6)
+    assert await store.lookups.listing(Listing(), [TaskState.QUEUED], None) == ([other], 1)
+    assert await store.lookups.listing(Listing(task_id=tasks[0].id), (), "env:first") == ([tasks[0]], 1)
+    assert await store.lookups.listing(Listing(since=NOW + 1, until=NOW + 3), (), None) == (tasks[3:0:-1], 3)
 
 
 async def test_a_tasks_sends_and_subscriptions_are_listed_in_their_order(store: Store) -> None:

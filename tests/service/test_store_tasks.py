@@ -197,6 +197,17 @@ async def test_a_task_that_only_runs_tells_nobody(store: Store) -> None:
     assert await store.deliveries.recent(None, task.id, "", NEWEST, 10) == []
 
 
+async def test_a_task_canceled_between_two_sends_leaves_the_first_as_it_was(store: Store) -> None:
+    task = await kept(store)
+    deferred = await store.tasks.deferred(task.placement or "", "HTTP 429", NOW, NOW + 2000)
+    assert deferred is not None
+    canceled = advance(deferred, Report("", State.CANCELED), NOW + 1, "cancel")
+    assert canceled is not None
+    assert await store.tasks.record(canceled, Verdict.ENDED, lambda each: a_message(canceled, each))
+    placement = await placement_of(store, task)
+    assert (placement.verdict, placement.reason) == (Verdict.NOT_ACCEPTED, "HTTP 429")
+
+
 async def test_an_end_whose_message_cannot_be_made_is_not_written(store: Store) -> None:
     def broken(_: Subscription) -> Delivery:
         raise ZeroDivisionError
