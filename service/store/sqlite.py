@@ -99,7 +99,9 @@ class SqliteEngine:
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, verb)
 
     async def close(self) -> None:
-        """Finishes what was queued, then closes."""
+        """Finishes what was queued, then closes. Closing again does nothing."""
+        if self._closed:
+            return
         self._closed = True
         self._writes.put(None)
         await asyncio.get_running_loop().run_in_executor(None, self._writer.join)

@@ -122,6 +122,7 @@ async def test_closing_finishes_what_was_queued_and_takes_no_more(tmp_path: Path
     await asyncio.gather(*writes, closing)
     with pytest.raises(RuntimeError, match="closed"):
         await engine.write(noting("late"))
+    await engine.close()  # once more is harmless
     again = SqliteEngine(tmp_path / "ringback.db")
     assert await names(again) == ["0", "1", "2"]
     await again.close()
