@@ -31,6 +31,7 @@ GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     },
     "Anywhere": {
         "verify": ("verify.verify", "Check the signature of a callback."),
+        "openapi": ("openapi.openapi", "Print the OpenAPI document of the server."),
         "version": ("version.version", "Show the version."),
     },
 }

@@ -26,7 +26,7 @@ async def subscribe(request: HttpRequest) -> HttpResponse:
     url, form = fields.get("url"), fields.get("format", Format.OWN)
     if not isinstance(url, str):
         raise refused(400, Category.INVALID_REQUEST, "url: a text is needed, the address to POST to.")
-    if form not in set(Format):
+    if form not in list(Format):
         raise refused(400, Category.INVALID_REQUEST, f"format: it may be {' or '.join(Format)}.")
     await house.submitter.check_callback(url)
     wanted = Subscription(str(uuid4()), request.path_params["task_id"], url, Format(form), house.clock())

@@ -62,7 +62,15 @@ async def test_subscriptions_are_listed_for_their_owner_only(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    "body", [{}, {"url": 5}, {"url": "http://10.0.0.1/x"}, {"url": "https://a.b", "format": "xml"}, []]
+    "body",
+    [
+        {},
+        {"url": 5},
+        {"url": "https://a.b", "format": []},
+        {"url": "http://10.0.0.1/x"},
+        {"url": "https://a.b", "format": "xml"},
+        [],
+    ],
 )
 async def test_what_cannot_be_subscribed_is_refused(tmp_path: Path, body: object) -> None:
     async with world(tmp_path) as it:

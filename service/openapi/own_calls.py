@@ -1,0 +1,170 @@
+"""The calls of Ringback's own API, and those that need no key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from service.openapi.parts import PAGE, call, errors, in_path, parameter
+from service.openapi.words import ADDRESS, FLAG, TEXT, Part, Schema, array, nullable, record, ref, reply
+
+
+def _tasks() -> Part:
+    listed = record({"tasks": array(ref("Task")), "cursor": nullable(TEXT)})
+    subscribed = record({"subscriptions": array(ref("Subscription"))})
+    now = record({"canceled": FLAG, "task_id": TEXT, "state": ref("State")})
+    return {
+        "/v1/tasks": {
+            "get": call(
+                "list_tasks",
+                "Ringback",
+                "The latest tasks",
+                reply(200, "A page", listed) | errors("own", 400, 401),
+                parameters=[parameter("state", "query", ref("State")), *PAGE],
+            )
+        },
+        "/v1/tasks/{task_id}": {
+            "parameters": in_path("task_id"),
+            "get": call(
+                "task_normalized",
+                "Gateways",
+                "How a task is, as LaoZhang and APIYI say it",
+                reply(200, "The task", ref("GatewayTask")) | errors("gateway", 400, 401),
+            ),
+        },
+        "/v1/tasks/{task_id}/record": {
+            "parameters": in_path("task_id"),
+            "get": call(
+                "record",
+                "Ringback",
+                "Everything known of a task",
+                reply(200, "The record", ref("Record")) | errors("own", 401, 404),
+            ),
+        },
+        "/v1/tasks/{task_id}/cancel": {
+            "parameters": in_path("task_id"),
+            "post": call(
+                "cancel", "Ringback", "Cancel a task", reply(200, "How it is now", now) | errors("own", 401, 404, 415)
+            ),
+        },
+        "/v1/tasks/{task_id}/subscriptions": {
+            "parameters": in_path("task_id"),
+            "get": call(
+                "subscriptions",
+                "Ringback",
+                "Who is told",
+                reply(200, "The subscriptions", subscribed) | errors("own", 401, 404),
+            ),
+            "post": call(
+                "subscribe",
+                "Ringback",
+                "Be told too; of an ended task at once",
+                reply(201, "Subscribed", ref("Subscription"))
+                | reply(200, "Subscribed before", ref("Subscription"))
+                | errors("own", 400, 401, 404, 413, 415),
+                body=record({"url": ADDRESS, "format": ref("Format")}, ("url",)),
+            ),
+        },
+    }
+
+
+def _deliveries() -> Part:
+    listed = record({"deliveries": array(ref("Delivery")), "cursor": nullable(TEXT)})
+    filters = [parameter("task", "query", TEXT), parameter("state", "query", ref("DeliveryState")), *PAGE]
+    return {
+        "/v1/deliveries": {
+            "get": call(
+                "deliveries",
+                "Ringback",
+                "The latest deliveries",
+                reply(200, "A page", listed) | errors("own", 400, 401),
+                parameters=filters,
+            )
+        },
+        "/v1/deliveries/{delivery_id}": {
+            "parameters": in_path("delivery_id"),
+            "get": call(
+                "delivery",
+                "Ringback",
+                "A delivery with its attempts",
+                reply(200, "The delivery", ref("DeliveryWithLog")) | errors("own", 401, 404),
+            ),
+        },
+        "/v1/deliveries/{delivery_id}/replay": {
+            "parameters": in_path("delivery_id"),
+            "post": call(
+                "replay",
+                "Ringback",
+                "Send it again, with the same webhook-id and body",
+                reply(202, "It is due", ref("Delivery")) | errors("own", 401, 404, 415),
+            ),
+        },
+    }
+
+
+def _operator() -> Part:
+    made = record(dict.fromkeys(("id", "name", "key", "webhook_secret"), TEXT))
+    wanted = record({"name": {**TEXT, "minLength": 1}, "key": TEXT, "callback_url": ADDRESS}, ("name",))
+    return {
+        "/v1/models": {
+            "get": call(
+                "models",
+                "Ringback",
+                "The model catalogue",
+                reply(200, "The models", record({"models": array(ref("Model"))})) | errors("own", 401),
+            )
+        },
+        "/v1/keys": {
+            "get": call(
+                "keys",
+                "Ringback",
+                "Client keys (operator)",
+                reply(200, "The keys", record({"keys": array(ref("Key"))})) | errors("own", 401, 403),
+            ),
+            "post": call(
+                "create_key",
+                "Ringback",
+                "Make a client key (operator); key and secret are shown this once",
+                reply(201, "Made", made) | errors("own", 400, 401, 403, 409, 413, 415),
+                body=wanted,
+            ),
+        },
+        "/v1/keys/{key_id}": {
+            "parameters": in_path("key_id"),
+            "delete": call(
+                "revoke_key",
+                "Ringback",
+                "Revoke a client key (operator)",
+                {"204": {"description": "Revoked"}} | errors("own", 401, 403, 404),
+            ),
+        },
+    }
+
+
+def _open() -> Part:
+    """What needs no key."""
+    status = record({"status": TEXT})
+    callback = call(
+        "callback",
+        "Providers",
+        "Where a provider calls back: only a hint that a task may have ended",
+        reply(200, "Kept", record({"ok": {"const": True}})) | errors("own", 404, 413),
+        body={"description": "Whatever the provider says; nothing in it is believed"},
+    )
+    paths: Part = {
+        "/health": {"get": call("health", "Ringback", "Is every loop alive", _yes_or_no(status))},
+        "/ready": {"get": call("ready", "Ringback", "May it get traffic", _yes_or_no(status))},
+        "/openapi.json": {"get": call("openapi", "Ringback", "This document", reply(200, "It", {"type": "object"}))},
+        "/callbacks/{provider}/{token}": {"post": callback},
+    }
+    for methods in paths.values():
+        for method in methods.values():
+            method["security"] = []
+    paths["/callbacks/{provider}/{token}"]["parameters"] = [*in_path("provider"), *in_path("token")]
+    return paths
+
+
+def _yes_or_no(schema: Schema) -> Part:
+    return reply(200, "Yes", schema) | reply(503, "No", schema)
+
+
+OWN_CALLS: Mapping[str, Part] = {**_tasks(), **_deliveries(), **_operator(), **_open()}

@@ -1,0 +1,53 @@
+"""The parts that calls are made of: parameters, errors, and a call itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from service.openapi.words import TEXT, WHOLE, Part, Schema, content, ref
+
+ERRORS: Mapping[int, str] = {
+    400: "Refused: the message names the field, what was given and what is allowed",
+    401: "No client key, or none of this server's",
+    403: "Refused by the provider, or not for this client",
+    404: "There is no such thing, for this client",
+    409: "It is there already",
+    413: "The body is too large",
+    415: "Not application/json (in open mode)",
+    422: "The idempotency key came with another request before",
+}
+ERROR_SHAPES = {"flat": "FlatError", "native": "NativeError", "gateway": "GatewayError", "own": "Error"}
+
+
+def parameter(name: str, where: str, schema: Schema, text: str = "") -> Part:
+    required = {"required": True} if where == "path" else {}
+    return {"name": name, "in": where, **required, "schema": schema} | ({"description": text} if text else {})
+
+
+def in_path(name: str) -> list[Part]:
+    return [parameter(name, "path", TEXT)]
+
+
+PAGE = [
+    parameter("limit", "query", {**WHOLE, "minimum": 1, "default": 50}, "At most 200"),
+    parameter("before", "query", TEXT, "The cursor of the page before"),
+]
+
+
+def errors(shape: str, *statuses: int) -> Part:
+    schema = ref(ERROR_SHAPES[shape])
+    return {str(status): {"description": ERRORS[status], "content": content(schema)} for status in statuses}
+
+
+def call(
+    operation: str,
+    tag: str,
+    summary: str,
+    responses: Part,
+    *,
+    parameters: list[Part] | None = None,
+    body: Part | None = None,
+) -> Part:
+    asked: Part = {"parameters": parameters} if parameters else {}
+    asked |= {"requestBody": {"required": True, "content": content(body)}} if body else {}
+    return {"operationId": operation, "tags": [tag], "summary": summary, **asked, "responses": responses}

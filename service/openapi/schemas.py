@@ -1,0 +1,261 @@
+"""What goes over the wire, as JSON Schema: the drop-in shapes, and Ringback's own API.
+
+The drop-in requests are open (`additionalProperties`): unknown fields ride along to providers of the same family.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from service.openapi.words import (
+    ADDRESS,
+    FLAG,
+    NUMBER,
+    TEXT,
+    TIME,
+    WHOLE,
+    Part,
+    Schema,
+    array,
+    described,
+    nullable,
+    record,
+    ref,
+    some,
+)
+from service.tasks import DeliveryState, Format, TaskState
+from service.tell import TYPES
+
+ID = described(TEXT, "Ringback's id of the task, a UUID")
+REASON = record({"code": TEXT, "message": TEXT})
+MEDIA = record({"type": TEXT, "url": TEXT, "reference_voice": TEXT}, ("type", "url"))
+
+FLAT_FIELDS: Mapping[str, Schema] = {
+    **dict.fromkeys(("model", "prompt", "negative_prompt", "image_url", "resolution", "ratio"), TEXT),
+    **dict.fromkeys(("duration", "seed"), WHOLE),
+    "watermark": FLAG,
+    "async": described(FLAG, "Answer at once with the task's id"),
+    "callback_url": described(ADDRESS, "Answer at once, and POST the result there"),
+    "timeout": described(WHOLE, "Seconds to hold the connection at most"),
+}
+
+FLAT: Mapping[str, Part] = {
+    "FlatError": record({"success": {"const": False}, "error": REASON, "trace_id": TEXT}, ("success", "error")),
+    "FlatWanCreate": some(
+        {
+            **FLAT_FIELDS,
+            "action": {"enum": ["text2video", "image2video"]},
+            "reference_video_urls": {"oneOf": [TEXT, array(TEXT)]},
+            "audio_url": TEXT,
+            "audio": FLAG,
+            "size": described(TEXT, "width*height"),
+            "shot_type": TEXT,
+            "prompt_extend": FLAG,
+            "media": array(MEDIA),
+        },
+        additionalProperties=True,
+    ),
+    "FlatHappyHorseCreate": some(
+        {
+            **FLAT_FIELDS,
+            "action": {"enum": ["generate", "image_to_video", "reference_to_video", "video_edit"]},
+            "image_urls": array(TEXT),
+            "video_url": TEXT,
+            "audio_setting": TEXT,
+        },
+        additionalProperties=True,
+    ),
+    "FlatAcceptance": record({"success": {"const": True}, "task_id": ID, "trace_id": TEXT}, ("task_id",)),
+    "FlatResult": record(
+        {"success": FLAG, "task_id": ID, "state": TEXT, "video_url": TEXT, "trace_id": TEXT, "error": REASON},
+        ("success", "task_id"),
+    ),
+    "FlatQuery": some(
+        {
+            "action": {"enum": ["retrieve", "retrieve_batch"]},
+            **dict.fromkeys(("id", "task_id"), TEXT),
+            "ids": array(TEXT),
+            **dict.fromkeys(("offset", "limit"), WHOLE),
+            **dict.fromkeys(("created_at_min", "created_at_max"), NUMBER),
+        }
+    ),
+    "FlatRecord": record(
+        {
+            "id": ID,
+            "task_id": ID,
+            "created_at": NUMBER,
+            "finished_at": nullable(NUMBER),
+            "state": TEXT,
+            "video_url": TEXT,
+            "request": some({}),
+            "response": record({"task_id": ID, "state": TEXT, "success": FLAG}, ("task_id",)),
+        },
+        ("id", "task_id", "created_at", "finished_at", "state", "response"),
+    ),
+    "FlatBatch": record({"items": array(ref("FlatRecord")), "count": WHOLE}),
+}
+
+NATIVE: Mapping[str, Part] = {
+    "NativeStatus": {"enum": ["PENDING", "RUNNING", "SUCCEEDED", "FAILED", "CANCELED", "UNKNOWN"]},
+    "NativeError": record({"code": TEXT, "message": TEXT, "request_id": TEXT}),
+    "GatewayError": record({"error": record({"message": TEXT, "type": TEXT, "code": TEXT})}),
+    "NativeCreate": record(
+        {
+            "model": TEXT,
+            "input": some(
+                {
+                    **dict.fromkeys(("prompt", "negative_prompt", "img_url", "audio_url", "template"), TEXT),
+                    **dict.fromkeys(("reference_urls", "reference_video_urls"), array(TEXT)),
+                    "media": array(MEDIA),
+                }
+            ),
+            "parameters": some(
+                {
+                    **dict.fromkeys(("resolution", "ratio", "size", "shot_type", "audio_setting"), TEXT),
+                    **dict.fromkeys(("duration", "seed"), WHOLE),
+                    **dict.fromkeys(("prompt_extend", "watermark", "audio"), FLAG),
+                }
+            ),
+            "callback_url": described(ADDRESS, "Ringback's own; never sent to a provider"),
+        },
+        ("model", "input"),
+        additionalProperties=True,
+    ),
+    "NativeAcceptance": record(
+        {"output": record({"task_id": ID, "task_status": {"const": "PENDING"}}), "request_id": TEXT}
+    ),
+    "NativeTask": record(
+        {
+            "request_id": TEXT,
+            "output": record(
+                {
+                    "task_id": ID,
+                    "task_status": ref("NativeStatus"),
+                    **dict.fromkeys(("submit_time", "scheduled_time", "end_time"), described(TEXT, "UTC+8")),
+                    **dict.fromkeys(("orig_prompt", "video_url", "code", "message"), TEXT),
+                },
+                ("task_id", "task_status"),
+            ),
+            "usage": some(
+                {
+                    **dict.fromkeys(("duration", "input_video_duration", "output_video_duration"), NUMBER),
+                    **dict.fromkeys(("video_count", "SR"), WHOLE),
+                    "ratio": TEXT,
+                }
+            ),
+        },
+        ("request_id", "output"),
+    ),
+    "NativePage": record(
+        {
+            **dict.fromkeys(("total", "total_page", "page_no", "page_size"), WHOLE),
+            "request_id": TEXT,
+            "data": array(some({})),
+            "tasks": array(some({})),
+        }
+    ),
+    "GatewayTask": record(
+        {
+            "id": ID,
+            "task_id": ID,
+            "object": {"const": "task"},
+            "status": {"enum": ["submitted", "in_progress", "completed", "failed"]},
+            **dict.fromkeys(("progress", "platform", "action", "task_type", "result_url", "fail_reason"), TEXT),
+            "result": some({}),
+            "error": REASON,
+        },
+        ("id", "task_id", "object", "status", "progress"),
+    ),
+}
+
+DELIVERY = {
+    "id": described(TEXT, "The webhook-id of every attempt"),
+    **dict.fromkeys(("task_id", "type", "url"), TEXT),
+    "state": ref("DeliveryState"),
+    "attempts": WHOLE,
+    "created_at": TIME,
+    "delivered_at": nullable(TIME),
+    "next_attempt_at": nullable(TIME),
+}
+ATTEMPT = record(
+    {
+        "number": WHOLE,
+        "started_at": TIME,
+        "elapsed_ms": WHOLE,
+        "status": nullable(WHOLE),
+        "verdict": TEXT,
+        "reason": TEXT,
+        "reply": nullable(TEXT),
+        "next_at": nullable(TIME),
+    }
+)
+PLACEMENT = record(
+    {
+        **dict.fromkeys(("id", "provider", "verdict"), TEXT),
+        "upstream_id": nullable(TEXT),
+        "reason": nullable(TEXT),
+        "sent_at": TIME,
+        "heard_at": nullable(TIME),
+        "looks": WHOLE,
+        "current": FLAG,
+    }
+)
+
+OWN: Mapping[str, Part] = {
+    "Format": {"enum": list(Format), "description": "The client's own shape, or Ringback's event"},
+    "State": {"enum": list(TaskState)},
+    "DeliveryState": {"enum": list(DeliveryState)},
+    "Error": record({"error": REASON}),
+    "Task": record(
+        {
+            "task_id": ID,
+            "state": ref("State"),
+            "provider": TEXT,
+            "model": TEXT,
+            "shape": {"enum": ["flat", "native", "gateway"]},
+            "video_url": nullable(TEXT),
+            "error": nullable(REASON),
+            "usage": nullable(some({})),
+            "created_at": TIME,
+            "finished_at": nullable(TIME),
+            "metadata": nullable(some({})),
+        }
+    ),
+    "Subscription": record({"id": TEXT, "url": TEXT, "format": ref("Format"), "created_at": TIME}),
+    "Delivery": record(DELIVERY),
+    "DeliveryWithLog": {"allOf": [ref("Delivery"), record({"log": array(ATTEMPT)})]},
+    "Record": {
+        "allOf": [
+            ref("Task"),
+            record(
+                {
+                    "detector": nullable(TEXT),
+                    "updated_at": TIME,
+                    "placements": array(PLACEMENT),
+                    "subscriptions": array(ref("Subscription")),
+                    "deliveries": array(ref("DeliveryWithLog")),
+                }
+            ),
+        ]
+    },
+    "Model": record(
+        {
+            "model": TEXT,
+            "mode": TEXT,
+            **dict.fromkeys(("providers", "available", "parameters"), array(TEXT)),
+            "media": array(record({"kinds": array(TEXT), "min": WHOLE, "max": WHOLE})),
+        }
+    ),
+    "Key": record(
+        {
+            "id": TEXT,
+            "name": TEXT,
+            "callback_url": nullable(TEXT),
+            "created_at": TIME,
+            "revoked_at": nullable(TIME),
+        }
+    ),
+    "Event": record({"type": {"enum": list(TYPES.values())}, "timestamp": TIME, "data": ref("Task")}),
+}
+
+SCHEMAS: Mapping[str, Part] = {**OWN, **FLAT, **NATIVE}

@@ -1,0 +1,123 @@
+"""The OpenAPI document against the server: every route is in it, and what the server says is what it promises."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import validate
+from starlette.routing import Route
+
+from service.openapi import document
+from service.routes import ROUTES
+from tests.world import ADMIN, World, world
+
+pytestmark = pytest.mark.anyio
+DOCUMENT = document()
+NATIVE = "/api/v1/services/aigc/video-generation/video-synthesis"
+
+
+def test_it_is_valid_openapi() -> None:
+    validate(DOCUMENT)
+
+
+def test_it_has_every_route_and_no_other() -> None:
+    served = {
+        (route.path.rstrip("/"), method.lower())
+        for route in ROUTES
+        if isinstance(route, Route)
+        for method in (route.methods or set()) - {"HEAD"}
+    }
+    told = {(path, method) for path, call in DOCUMENT["paths"].items() for method in call if method != "parameters"}
+    assert told == served
+
+
+async def test_it_is_served_without_a_key(tmp_path: Path) -> None:
+    async with world(tmp_path) as it:
+        assert (await it.client.get("/openapi.json", headers={"authorization": ""})).json() == DOCUMENT
+
+
+def promised(path: str, method: str, status: int) -> Draft202012Validator:
+    schema = DOCUMENT["paths"][path][method]["responses"][str(status)]["content"]["application/json"]["schema"]
+    return Draft202012Validator({**schema, "components": DOCUMENT["components"]})
+
+
+async def test_replies_are_what_it_promises(tmp_path: Path) -> None:
+    async with world(tmp_path) as it:
+        seen = 0
+
+        async def call(method: str, path: str, body: Any = None, status: int = 200, **given: str) -> Any:
+            nonlocal seen
+            headers = {"authorization": f"Bearer {ADMIN}"} if path.startswith("/v1/keys") else {}
+            reply = await it.client.request(method, path.format(**given), json=body, headers=headers)
+            assert reply.status_code == status, reply.text
+            promised(path, method.lower(), status).validate(reply.json())
+            seen += 1
+            return reply.json()
+
+        hook = f"{it.inbox.url}/hook"
+        flat = {"model": "wan2.6-t2v", "prompt": "x", "callback_url": hook}
+        task = (await call("POST", "/wan/videos", flat))["task_id"]
+        native = await call("POST", NATIVE, {"model": "wan2.7-t2v", "input": {"prompt": "x [sim:fail]"}})
+        failed = native["output"]["task_id"]
+        await call("POST", f"/wan{NATIVE}", {"model": "wan2.7-t2v", "input": {"prompt": "x"}, "callback_url": hook})
+        for _ in range(2):
+            for one in (task, failed):
+                await call("POST", "/wan/tasks", {"action": "retrieve", "id": one})
+                await call("GET", "/api/v1/tasks/{task_id}", task_id=one)
+                await call("GET", "/v1/tasks/{task_id}", task_id=one)
+                await call("GET", "/v1/tasks/{task_id}/record", task_id=one)
+                await call("GET", "/v1/tasks/{task_id}/subscriptions", task_id=one)
+            await call("POST", "/wan/tasks", {"action": "retrieve_batch", "ids": [task, failed]})
+            await call("GET", "/api/v1/tasks")
+            await call("GET", "/v1/tasks")
+            await call("GET", "/v1/deliveries")
+            await it.settle(60)
+        delivery = (await call("GET", "/v1/deliveries"))["deliveries"][0]["id"]
+        await call("GET", "/v1/deliveries/{delivery_id}", delivery_id=delivery)
+        await call("POST", "/v1/deliveries/{delivery_id}/replay", status=202, delivery_id=delivery)
+        await call("POST", "/v1/tasks/{task_id}/subscriptions", {"url": f"{hook}/2"}, 201, task_id=task)
+        await call("POST", "/v1/tasks/{task_id}/cancel", task_id=task)
+        await call("GET", "/v1/models")
+        await call("POST", "/v1/keys", {"name": "new"}, 201)
+        await call("GET", "/v1/keys")
+        await call("POST", "/wan/videos", {"model": "wan2.6-t2v"}, 400)
+        await call("POST", NATIVE, {}, 400)
+        await call("GET", "/v1/tasks/{task_id}/record", status=404, task_id="nothing")
+        await call("GET", "/v1/tasks/{task_id}", status=400, task_id="nothing")
+        await call("GET", "/health", status=503)  # no loop runs in this world
+        assert seen > 30
+
+
+SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
+
+
+@SCHEMA.parametrize()
+@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+async def test_generated_requests_never_break_it(case: Any, running: World) -> None:
+    sent = case.as_transport_kwargs(base_url="http://localhost")
+    key = ADMIN if case.path.startswith("/v1/keys") else None
+    request = httpx.Request(
+        sent["method"], sent["url"], params=sent.get("params"), headers=_headers(sent), json=sent.get("json"),
+        content=sent.get("data"),
+    )  # fmt: skip
+    request.headers["authorization"] = f"Bearer {key}" if key else running.client.headers["authorization"]
+    reply = await running.client.send(request)
+    assert reply.status_code < 500 or (reply.status_code == 503 and case.path in ("/health", "/ready"))
+    if reply.content:
+        assert isinstance(reply.json(), dict)
+
+
+def _headers(sent: dict[str, Any]) -> dict[str, str]:
+    return {name: value for name, value in (sent.get("headers") or {}).items() if name.lower() != "content-length"}
+
+
+@pytest.fixture
+async def running(tmp_path: Path) -> Any:
+    async with world(tmp_path) as it:
+        yield it
