@@ -11,6 +11,7 @@ Adapters are pure: no input or output, no clock, no settings, no logs.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from adapters.catalogue import Catalogue
@@ -27,6 +28,7 @@ from adapters.messages import (
     Submission,
 )
 from adapters.model import Model
+from adapters.translate import Translation
 
 
 class Adapter(ABC):
@@ -36,6 +38,10 @@ class Adapter(ABC):
     family: ClassVar[str]
     kept_headers: ClassVar[tuple[str, ...]] = ()
     """Request headers of a create, lower-case, that `read_submission` looks at; whoever keeps a request keeps these."""
+
+    transport: ClassVar[Mapping[str, str]] = {}
+    """Fields of a create that are about its answer and not about the video: what becomes of each on the way to an
+    upstream."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         self.catalogue = catalogue
@@ -51,6 +57,11 @@ class Adapter(ABC):
     @abstractmethod
     def read_submission(self, request: Request) -> Submission:
         """Raises `Unreadable` naming the first wrong field. Checks types, not ranges (that is `check`)."""
+
+    @abstractmethod
+    def translate_submission(self, submission: Submission) -> Translation:
+        """How `write_submission` says it; within a family as it is. Raises `Unsupported` for set fields that this
+        family or the target model cannot express."""
 
     @abstractmethod
     def write_submission(self, submission: Submission) -> Request:

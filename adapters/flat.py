@@ -6,6 +6,7 @@ in `flat_listing`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from adapters import flat_listing, flat_submission, flat_tasks
@@ -28,6 +29,7 @@ from adapters.messages import (
 from adapters.model import Model
 from adapters.paths import path_of
 from adapters.refusals import refused, written
+from adapters.translate import Translation
 
 
 class Flat(Adapter):
@@ -35,6 +37,11 @@ class Flat(Adapter):
 
     name: ClassVar[str] = "flat"
     family: ClassVar[str] = "flat"
+    transport: ClassVar[Mapping[str, str]] = {
+        "callback_url": "Ringback calls it, the provider never sees it",
+        "async": "Ringback always asks so, and holds a connection itself",
+        "timeout": "it limits how long Ringback holds the connection",
+    }
 
     def wire_path(self, name: str) -> str:
         return path_of(self.family, name)
@@ -44,6 +51,9 @@ class Flat(Adapter):
 
     def read_submission(self, request: Request) -> Submission:
         return flat_submission.read(request, self.catalogue)
+
+    def translate_submission(self, submission: Submission) -> Translation:
+        return flat_submission.translation(submission, self.catalogue)
 
     def write_submission(self, submission: Submission) -> Request:
         return flat_submission.write(submission, self.catalogue)

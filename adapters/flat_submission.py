@@ -8,13 +8,14 @@ Beyond AceData, a client may ask for every model of the catalogue: for Wan 2.7 `
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from adapters.catalogue import Catalogue
 from adapters.fields import Reader, without_nulls
 from adapters.media import ITEM_KINDS, read_fields, read_items, unknown_items, write_media
 from adapters.messages import Kind, Media, Request, Scalar, Submission, Unreadable
 from adapters.model import PARAMETERS, Model
-from adapters.translate import Vocabulary, placed, translate
+from adapters.translate import Translation, Vocabulary, placed, translate
 
 ACTIONS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "wan": {"text2video": ("t2v",), "image2video": ("i2v", "r2v")},
@@ -82,24 +83,30 @@ def read(request: Request, catalogue: Catalogue) -> Submission:
     )
 
 
+def translation(submission: Submission, catalogue: Catalogue) -> Translation:
+    if submission.family == "flat":
+        return Translation(submission)
+    model = catalogue.find(submission.model)
+    service = _service(submission.model, model)
+    found = translate(submission, model, vocabulary(service, model))
+    said = replace(found.submission, service=service, action=_action(service, model), hold=False, timeout=None)
+    return replace(found, submission=said)
+
+
 def write(submission: Submission, catalogue: Catalogue) -> Request:
     """Always asynchronous: Ringback waits for the callback and looks, it never holds an upstream connection open."""
+    submission = translation(submission, catalogue).submission
     model = catalogue.find(submission.model)
     service = submission.service or _service(submission.model, model)
-    action, timeout = submission.action, None if submission.hold else submission.timeout
-    if submission.family != "flat":
-        service = _service(submission.model, model)
-        action, timeout = _action(service, model), None
-        submission = translate(submission, model, vocabulary(service, model))
     unknown, extra = unknown_items(submission.extra, "media")
     body = without_nulls(
         {
             "model": submission.model,
-            "action": action,
+            "action": submission.action,
             "prompt": submission.prompt,
             "negative_prompt": submission.negative_prompt,
             **submission.parameters,
-            "timeout": timeout,
+            "timeout": None if submission.hold else submission.timeout,
             "callback_url": submission.callback_url,
             **write_media(placed(submission.media, vocabulary(service, model)), unknown),
         }

@@ -6,6 +6,7 @@ tasks in `native_listing`, cancels in `native_cancel`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from adapters import native_cancel, native_listing, native_submission, native_tasks
@@ -28,6 +29,7 @@ from adapters.messages import (
 from adapters.model import Model
 from adapters.paths import path_of
 from adapters.refusals import refused, written
+from adapters.translate import Translation
 
 
 class NativeFamily(Adapter):
@@ -36,6 +38,8 @@ class NativeFamily(Adapter):
 
     family: ClassVar[str] = "native"
     kept_headers: ClassVar[tuple[str, ...]] = (native_submission.OSS_HEADER,)
+
+    transport: ClassVar[Mapping[str, str]] = {"callback_url": "Ringback calls it, the provider never sees it"}
 
     create_prefix: ClassVar[str] = ""
     tasks_base: ClassVar[str] = "/api/v1"
@@ -50,6 +54,9 @@ class NativeFamily(Adapter):
     def read_submission(self, request: Request) -> Submission:
         """A missing X-DashScope-Async is read as if it were there: no client seen means anything else."""
         return native_submission.read(request)
+
+    def translate_submission(self, submission: Submission) -> Translation:
+        return native_submission.translation(submission, self.catalogue)
 
     def write_submission(self, submission: Submission) -> Request:
         return native_submission.write(submission, self.catalogue, self.create_prefix)

@@ -15,7 +15,7 @@ from adapters.media import ITEM_KINDS, read_fields, read_items, unknown_items, w
 from adapters.messages import Kind, Request, Scalar, Submission, Unreadable
 from adapters.model import PARAMETERS, Model
 from adapters.paths import path_of
-from adapters.translate import Vocabulary, placed, translate
+from adapters.translate import Translation, Vocabulary, placed, translate
 
 SERVICES = "/api/v1/services/aigc"
 CREATE = f"{SERVICES}/video-generation/video-synthesis"
@@ -59,11 +59,16 @@ def read(request: Request) -> Submission:
     )
 
 
-def write(submission: Submission, catalogue: Catalogue, prefix: str = "") -> Request:
+def translation(submission: Submission, catalogue: Catalogue) -> Translation:
+    if submission.family == "native":
+        return Translation(submission)
     model = catalogue.find(submission.model)
-    words = vocabulary(submission.model, model)
-    if submission.family != "native":
-        submission = translate(submission, model, words)
+    return translate(submission, model, vocabulary(submission.model, model))
+
+
+def write(submission: Submission, catalogue: Catalogue, prefix: str = "") -> Request:
+    words = vocabulary(submission.model, catalogue.find(submission.model))
+    submission = translation(submission, catalogue).submission
     unknown, extra = unknown_items(submission.extra, "input.media")
     header = extra.pop(f"header:{OSS_HEADER}", None)
     said = {"prompt": submission.prompt, "negative_prompt": submission.negative_prompt, **submission.parameters}

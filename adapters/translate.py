@@ -8,7 +8,7 @@ never rewritten: how they name their references differs between models and canno
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from adapters.catalogue import default
 from adapters.media import MANY
@@ -42,6 +42,8 @@ MEANINGLESS: Mapping[str, frozenset[str]] = {
 }
 """Unknown fields that official SDKs send whatever they are asked for."""
 
+HABIT = "official SDKs send it whatever is asked for"
+
 UNKNOWN = "is unknown, and goes only to providers of the client's own API"
 
 
@@ -56,20 +58,55 @@ class Vocabulary:
     oss: bool
 
 
-def translate(submission: Submission, model: Model | None, words: Vocabulary) -> Submission:
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """A submission in another family's words, and what became of the client's.
+
+    `defaulted` are the parameters, by canonical name, that the client left out and that are said in full; `sources`
+    the canonical name of the client's field that a parameter was made from, where it had another one; `left_out` says
+    of fields that are not said, by the client's wire path, why nothing is lost. Media keep their order.
+    """
+
+    submission: Submission
+    defaulted: Mapping[str, Scalar] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
+
+
+class _Fate:
+    """What becomes of the client's fields, by wire path: refused, or left out without a loss; each with the reason."""
+
+    def __init__(self) -> None:
+        self.losses: dict[str, str] = {}
+        self.left_out: dict[str, str] = {}
+
+
+def translate(submission: Submission, model: Model | None, words: Vocabulary) -> Translation:
     """The submission as `words.family` says it. Raises `Unsupported` naming all set fields that it cannot say.
 
     Of an unknown model (None) nothing is known to be missing: its parameters pass as they are."""
-    losses: dict[str, str] = {}
-    parameters = _parameters(submission, model, words.family, losses)
-    media = _media(submission, words, losses)
-    _texts(submission, model, losses)
-    _unknown(submission, losses)
-    if losses:
-        raise Unsupported(losses)
-    return replace(
-        submission, family=words.family, parameters=parameters, media=media, extra=EMPTY, action=None, service=""
+    fate = _Fate()
+    sized = submission.parameters if model is None else _sized(submission.parameters, model)
+    parameters = sized if model is None else _parameters(sized, submission, model, words.family, fate)
+    defaulted = {} if model is None else _defaults(sized, submission.family, model, words.family)
+    media = _media(submission, words, fate.losses)
+    _texts(submission, model, fate.losses)
+    _unknown(submission, fate)
+    if submission.action is not None:
+        fate.left_out[path_of(submission.family, "action")] = "the model says it"
+    if fate.losses:
+        raise Unsupported(fate.losses)
+    said = replace(
+        submission,
+        family=words.family,
+        parameters={**parameters, **defaulted},
+        media=media,
+        extra=EMPTY,
+        action=None,
+        service="",
     )
+    sources = {name: "size" for name in sized if name not in submission.parameters}
+    return Translation(said, defaulted, sources, fate.left_out)
 
 
 def placed(media: Iterable[Media], words: Vocabulary) -> tuple[Media, ...]:
@@ -80,39 +117,47 @@ def placed(media: Iterable[Media], words: Vocabulary) -> tuple[Media, ...]:
 
 
 def _parameters(
-    submission: Submission, model: Model | None, family: str, losses: dict[str, str]
+    given: Mapping[str, Scalar], submission: Submission, model: Model, family: str, fate: _Fate
 ) -> Mapping[str, Scalar]:
-    if model is None:
-        return submission.parameters
-    given = _sized(submission.parameters, model)
+    """Those that `family` has words for with this model; the others meet their fate."""
     said: dict[str, Scalar] = {}
     for name, value in given.items():
-        reason = _why_not(name, value, model, family, submission)
-        if reason is None:
+        rule = model.parameters.get(name)
+        path = path_of(submission.family, name)
+        if rule is not None and family in rule.families:
             said[name] = value
-        elif reason:
-            losses[path_of(submission.family, name)] = reason
-    for name, rule in model.parameters.items():
-        meant = default(model, submission.family, name)
-        if name not in given and meant is not None and family in rule.families:
-            said[name] = meant
+        elif harmless := _harmless(name, value, model, family, submission):
+            fate.left_out[path] = harmless
+        else:
+            fate.losses[path] = _why_not(name, model)
     return said
 
 
-def _why_not(name: str, value: Scalar, model: Model, family: str, submission: Submission) -> str | None:
-    """None: say it. Empty: leave it out, nothing is lost. Else the reason why it cannot be said."""
-    rule = model.parameters.get(name)
-    if rule is not None:
-        if family in rule.families:
-            return None
-        unsaid = default(model, family, name) == value
-        return "" if unsaid else f"this provider's API has no word for it with {model.name}"
+def _defaults(given: Mapping[str, Scalar], shape: str, model: Model, family: str) -> Mapping[str, Scalar]:
+    """What the parameters that were left out mean to a client of `shape`, where `family` has words for it."""
+    meant = {name: default(model, shape, name) for name in model.parameters if name not in given}
+    return {
+        name: value for name, value in meant.items() if value is not None and family in model.parameters[name].families
+    }
+
+
+def _harmless(name: str, value: Scalar, model: Model, family: str, submission: Submission) -> str:
+    """Why leaving a parameter out changes nothing; empty if it does."""
+    if name in model.parameters:
+        return "this provider does so anyway" if default(model, family, name) == value else ""
     if name == "audio":
         # AceData's SDK sends audio:false in every request, so alone it is no wish for silence.
         driven = value is False and any(piece.kind is Kind.DRIVING_AUDIO for piece in submission.media)
-        return f"{model.name} always has sound: false contradicts the audio that is given" if driven else ""
-    if submission.family == "flat" and model.inert.get(name) == value:
-        return ""
+        return "" if driven else f"{model.name} always has sound"
+    inert = submission.family == "flat" and model.inert.get(name) == value
+    return f"it does nothing with {model.name}" if inert else ""
+
+
+def _why_not(name: str, model: Model) -> str:
+    if name in model.parameters:
+        return f"this provider's API has no word for it with {model.name}"
+    if name == "audio":
+        return f"{model.name} always has sound: false contradicts the audio that is given"
     if name == "size":
         return f"{model.name} is sized by resolution and ratio, and has none that is exactly this"
     return f"{model.name} has no such parameter"
@@ -167,9 +212,10 @@ def _texts(submission: Submission, model: Model | None, losses: dict[str, str]) 
         losses[path_of(submission.family, "negative_prompt")] = f"{model.name} has no negative prompt"
 
 
-def _unknown(submission: Submission, losses: dict[str, str]) -> None:
+def _unknown(submission: Submission, fate: _Fate) -> None:
     for path, value in submission.extra.items():
         if path in MEANINGLESS[submission.family] or (path == "image_url" and value == SAMPLE_IMAGE):
+            fate.left_out[path] = HABIT
             continue
         frame = path == "image_url" and submission.family == "flat"
-        losses[path] = f"{submission.model} takes no first frame" if frame else UNKNOWN
+        fate.losses[path] = f"{submission.model} takes no first frame" if frame else UNKNOWN

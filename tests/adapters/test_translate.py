@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from adapters.messages import Unsupported
-from adapters.translate import SAMPLE_IMAGE
-from tests.adapters.crossing import FLAT, URL, flat, native, refused, to_flat, to_native
+from adapters.translate import SAMPLE_IMAGE, Translation
+from tests.adapters.crossing import FLAT, NATIVE, URL, flat, native, refused, to_flat, to_native
 from tests.adapters.strategies import CATALOGUE
 
 # ------------------------------------------------------------------------------------------------------------ defaults
@@ -197,3 +197,29 @@ def test_error_texts_hold_neither_prompts_nor_urls() -> None:
     with pytest.raises(Unsupported) as error:
         FLAT.write_submission(asked)
     assert "secret" not in str(error.value)
+
+
+# ----------------------------------------------------------------------------------------------- what a translation says
+
+
+def test_a_translation_tells_what_it_filled_in_and_what_it_left_out() -> None:
+    asked = flat("wan2.7-t2v", action="text2video", size="1280*720", audio=True, image_url=SAMPLE_IMAGE)
+    told = NATIVE.translate_submission(asked)
+    assert told.defaulted == {"duration": 5, "prompt_extend": True, "watermark": False}
+    assert told.sources == {"resolution": "size", "ratio": "size"}
+    assert told.left_out == {
+        "action": "the model says it",
+        "audio": "wan2.7-t2v always has sound",
+        "image_url": "official SDKs send it whatever is asked for",
+    }
+    assert NATIVE.write_submission(told.submission) == NATIVE.write_submission(asked)
+
+
+def test_within_a_family_there_is_nothing_to_tell() -> None:
+    asked = flat("wan2.6-t2v", action="text2video", glitter=3)
+    assert FLAT.translate_submission(asked) == Translation(asked)
+
+
+def test_a_word_that_is_missing_is_left_out_where_the_provider_does_so_anyway() -> None:
+    told = FLAT.translate_submission(native("wan2.6-t2v", {"watermark": False}))
+    assert told.left_out == {"parameters.watermark": "this provider does so anyway"}
