@@ -199,7 +199,7 @@ def test_error_texts_hold_neither_prompts_nor_urls() -> None:
     assert "secret" not in str(error.value)
 
 
-# ----------------------------------------------------------------------------------------------- what a translation says
+# --------------------------------------------------------------------------------------------- what translation tells
 
 
 def test_a_translation_tells_what_it_filled_in_and_what_it_left_out() -> None:
