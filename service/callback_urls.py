@@ -19,6 +19,10 @@ class CallbackUrls:
             return None
         return self._prefix(provider) + self._tokens.issue(placement)
 
+    def example(self, provider: Provider) -> str | None:
+        """What such a URL looks like, without a token that means anything."""
+        return None if self._base is None or not provider.calls_back else f"{self._prefix(provider)}<token>"
+
     def placement(self, provider: Provider, url: str | None) -> str | None:
         """The placement that a URL names, if it is exactly one that we gave out (under any of our keys)."""
         if self._base is None or url is None or not url.startswith(self._prefix(provider)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from adapters.base import Adapter
 from adapters.catalogue import Catalogue, Model
@@ -12,24 +13,45 @@ from service.errors import Refused, refused
 from service.upstream import Upstream
 
 
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """Why an upstream cannot take a submission. `path` is the client's wire path of what is in the way; without
+    `offered` that is the model itself."""
+
+    path: str
+    reason: str
+    offered: bool = True
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.path}: {self.reason}." if self.offered else f"{self.reason}."
+
+
 def choose(
     upstreams: Sequence[Upstream], catalogue: Catalogue, shape: Adapter, submission: Submission, named: str | None
 ) -> Upstream:
     """Raises `Refused` (400) with each candidate's reason when none is left. `named` is the client's own choice; then
     an unknown model is passed to it unchecked, because its documents may be newer than our catalogue."""
+    model = wanted_model(catalogue, shape, submission, named)
+    objections: dict[str, Sequence[Objection]] = {}
+    for upstream in candidates(upstreams, shape, named):
+        found = objections_of(upstream, shape, submission, model)
+        if not found:
+            return upstream
+        objections[upstream.provider.title] = found
+    raise _none_left(objections, submission.model)
+
+
+def wanted_model(catalogue: Catalogue, shape: Adapter, submission: Submission, named: str | None) -> Model | None:
+    """The catalogue's model. Raises `Refused` (400) for an unknown one, unless the client names a provider."""
     model = catalogue.find(submission.model)
     if model is None and named is None:
         raise _unknown_model(catalogue, shape, submission.model)
-    reasons: dict[str, str] = {}
-    for upstream in _in_order(upstreams, shape, named):
-        reason = _objection(upstream, shape, submission, model)
-        if reason is None:
-            return upstream
-        reasons[upstream.provider.title] = reason
-    raise _none_left(reasons, submission.model, named)
+    return model
 
 
-def _in_order(upstreams: Sequence[Upstream], shape: Adapter, named: str | None) -> list[Upstream]:
+def candidates(upstreams: Sequence[Upstream], shape: Adapter, named: str | None) -> list[Upstream]:
+    """Those that are asked, in the order of preference. Raises `Refused` (400) for a name that is none of them."""
     if named is not None:
         chosen = [upstream for upstream in upstreams if upstream.name == named]
         if not chosen:
@@ -40,21 +62,24 @@ def _in_order(upstreams: Sequence[Upstream], shape: Adapter, named: str | None) 
     return sorted(upstreams, key=lambda each: (each.adapter.name != shape.name, each.adapter.family != shape.family))
 
 
-def _objection(upstream: Upstream, shape: Adapter, submission: Submission, model: Model | None) -> str | None:
+def objections_of(
+    upstream: Upstream, shape: Adapter, submission: Submission, model: Model | None
+) -> tuple[Objection, ...]:
+    """All that keeps `upstream` from taking the submission; empty if nothing does."""
     if model is not None:
         if upstream.name not in model.providers:
-            return f"it does not offer {model.name}."
+            return (Objection(shape.wire_path("model"), f"it does not offer {model.name}", offered=False),)
         problems = check(submission, model, upstream.name)
         if problems:
-            return " ".join(
-                f"{_place(shape, problem, model)}: {problem.given} given, allowed: {problem.allowed}."
+            return tuple(
+                Objection(_place(shape, problem, model), f"{problem.given} given, allowed: {problem.allowed}")
                 for problem in problems
             )
     try:
         upstream.adapter.write_submission(submission)
     except Unsupported as error:
-        return " ".join(f"{name}: {reason}." for name, reason in error.fields.items())
-    return None
+        return tuple(Objection(path, reason) for path, reason in error.fields.items())
+    return ()
 
 
 def _place(shape: Adapter, problem: Problem, model: Model) -> str:
@@ -70,12 +95,14 @@ def _unknown_model(catalogue: Catalogue, shape: Adapter, name: str) -> Refused:
     return refused(400, Category.INVALID_REQUEST, f"{text} {way_out}")
 
 
-def _none_left(reasons: Mapping[str, str], model: str, named: str | None) -> Refused:
-    if not reasons:
+def _none_left(objections: Mapping[str, Sequence[Objection]], model: str) -> Refused:
+    if not objections:
         return refused(503, Category.REJECTED, "This server has no provider: give it a provider's API key.")
-    objections = {reason for reason in reasons.values() if "does not offer" not in reason} or set(reasons.values())
-    if len(objections) == 1:
-        return refused(400, Category.INVALID_REQUEST, objections.pop())
+    reasons = {title: " ".join(each.sentence for each in found) for title, found in objections.items()}
+    offering = {reasons[title] for title, found in objections.items() if all(each.offered for each in found)}
+    telling = offering or set(reasons.values())
+    if len(telling) == 1:
+        return refused(400, Category.INVALID_REQUEST, telling.pop())
     alike: dict[str, list[str]] = {}
     for title, reason in reasons.items():
         alike.setdefault(reason, []).append(title)

@@ -11,7 +11,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from adapters.base import Adapter
-from adapters.messages import Acceptance, Category, Failure, Refusal, Request, Response, Unreadable, Unsupported
+from adapters.messages import (
+    Acceptance,
+    Category,
+    Failure,
+    Refusal,
+    Request,
+    Response,
+    Submission,
+    Unreadable,
+    Unsupported,
+)
 from service.backoff import Jitter, next_send, spread
 from service.callback_urls import CallbackUrls
 from service.clock import Clock
@@ -110,7 +120,7 @@ class Sender:
         shape = self._shapes[task.shape]
         submission = shape.read_submission(Request("POST", task.path, task.body, headers=task.headers))
         callback = self._urls.of(upstream.provider, placement)
-        return upstream.adapter.write_submission(replace(submission, callback_url=callback, hold=False, timeout=None))
+        return upstream.adapter.write_submission(as_sent(submission, callback))
 
     async def _answered(
         self, task: Task, placement: str, upstream: Upstream, response: Response, heard: Callable[[], bool]
@@ -176,6 +186,11 @@ class Sender:
     async def _tell_operator(self, kind: str, task: Task, reason: str) -> None:
         await self._store.keys.note(kind, self._clock(), {"task": task.id, "provider": task.provider, "reason": reason})
         log.event(kind, task=task.id, provider=task.provider, reason=reason)
+
+
+def as_sent(submission: Submission, callback_url: str | None) -> Submission:
+    """What goes upstream: the client's submission with our own callback URL. Held connections are held by us."""
+    return replace(submission, callback_url=callback_url, hold=False, timeout=None)
 
 
 def _invites_retry(status: int) -> bool:
