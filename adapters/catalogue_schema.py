@@ -1,178 +1,167 @@
-"""Typed readers for the catalogue's TOML: every wrong key or type is an error that names the model and the key."""
+"""What may stand in a catalogue: the keys of its tables, and what is allowed for each."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import MISSING, dataclass, fields
+import re
+from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from adapters.messages import Kind
 from adapters.model import PARAMETERS, MediaRule, Model, ParameterRule, Price
+from adapters.providers import PROVIDERS
+from adapters.toml_values import (
+    CatalogueError,
+    Place,
+    Reader,
+    exactly,
+    flag,
+    integer,
+    list_of,
+    mapping,
+    number,
+    one_of,
+    record,
+    scalar,
+    table_of,
+    text,
+    texts,
+)
 
-WORDS: Mapping[str, tuple[str, ...]] = {
-    "service": ("wan", "happyhorse"),
-    "protocol": ("media", "legacy"),
-    "mode": ("t2v", "i2v", "r2v", "edit", "any"),
-}
-"""The fields of a model whose words the adapters know by heart."""
-
-
-class CatalogueError(ValueError):
-    """Bad catalogue data. `model` is the model's name, `key` the dotted path inside it ("" for the whole)."""
-
-    def __init__(self, model: str, key: str, reason: str) -> None:
-        super().__init__(": ".join(part for part in (model, key, reason) if part))
-        self.model = model
-        self.key = key
-        self.reason = reason
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where in the data a reader stands."""
-
-    model: str
-    key: str = ""
-
-    def __truediv__(self, key: object) -> Place:
-        return Place(self.model, f"{self.key}.{key}" if self.key else str(key))
-
-    def wrong(self, reason: str) -> CatalogueError:
-        return CatalogueError(self.model, self.key, reason)
-
-
-Reader = Callable[[Any, Place], Any]
-
-
-def table_at(value: Any, place: Place, known: Iterable[str] | None = None) -> dict[str, Any]:
-    """`value` as a table, whose keys are among `known` if that is given."""
-    if not isinstance(value, dict):
-        raise place.wrong("must be a table")
-    allowed = tuple(value if known is None else known)
-    for key in value:
-        if key not in allowed:
-            raise (place / key).wrong(f"unknown key, known are {', '.join(allowed)}")
-    return value
-
-
-def _exactly(kind: type | tuple[type, ...], what: str) -> Reader:
-    """A reader of one TOML type; `bool` is not taken for `int`."""
-    kinds = kind if isinstance(kind, tuple) else (kind,)
-
-    def read(value: Any, place: Place) -> Any:
-        if type(value) not in kinds:
-            raise place.wrong(f"must be {what}")
-        return value
-
-    return read
-
-
-def _list(item: Reader) -> Reader:
-    def read(value: Any, place: Place) -> tuple[Any, ...]:
-        if not isinstance(value, list):
-            raise place.wrong("must be a list")
-        return tuple(item(each, place / index) for index, each in enumerate(value))
-
-    return read
-
-
-def _mapping(item: Reader, key: Reader = lambda name, _: name) -> Reader:
-    def read(value: Any, place: Place) -> dict[Any, Any]:
-        return {key(name, place): item(each, place / name) for name, each in table_at(value, place).items()}
-
-    return read
-
-
-def _record(of: Any, readers: Mapping[str, Reader]) -> Reader:
-    """A reader of a table as a dataclass whose fields are read by `readers`."""
-    required = [f.name for f in fields(of) if f.default is MISSING and f.default_factory is MISSING]
-
-    def read(value: Any, place: Place) -> Any:
-        table = table_at(value, place, readers)
-        for name in required:
-            if name not in table:
-                raise (place / name).wrong("is missing")
-        return of(**{name: readers[name](each, place / name) for name, each in table.items()})
-
-    return read
+FAMILIES = ("native", "flat")
+SHAPES = (*FAMILIES, "gateway")
+VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
 
 
 def _kind(value: Any, place: Place) -> Kind:
     try:
         return Kind(value)
     except ValueError:
-        raise place.wrong(f"{value!r} is no kind of media, they are {', '.join(Kind)}") from None
+        raise place.wrong(f"{value!r} is no kind of media, they are {', '.join(Kind)}.") from None
 
 
-def _parameters(value: Any, place: Place) -> dict[str, ParameterRule]:
-    table = table_at(value, place, PARAMETERS)
-    rules = {name: _rule(each, place / name) for name, each in table.items()}
-    for name, rule in rules.items():
-        known = (*rule.values, *rule.default.values(), *(each for more in rule.providers.values() for each in more))
-        if any(type(each) is not PARAMETERS[name] for each in known):
-            raise (place / name).wrong(f"its values must be {PARAMETERS[name].__name__}")
-        if (rule.minimum is None) != (rule.maximum is None):
-            raise (place / name).wrong("a range has a minimum and a maximum")
-    return rules
-
-
-_text = _exactly(str, "a text")
-_flag = _exactly(bool, "true or false")
-_integer = _exactly(int, "an integer")
-_scalar = _exactly((str, int, bool), "a text, an integer, true or false")
-texts = _list(_text)
-_kinds = _list(_kind)
+_kinds = list_of(_kind)
 
 
 def _kind_sets(value: Any, place: Place) -> tuple[frozenset[Kind], ...]:
-    return tuple(frozenset(each) for each in _list(_kinds)(value, place))
+    return tuple(frozenset(each) for each in list_of(_kinds)(value, place))
 
 
-_rule = _record(
+_rule = record(
     ParameterRule,
     {
-        "values": _list(_scalar),
-        "minimum": _integer,
-        "maximum": _integer,
-        "also": _list(_integer),
-        "providers": _mapping(_list(_scalar)),
-        "default": _mapping(_scalar),
-        "maximum_with": _mapping(_integer, _kind),
-        "families": texts,
-    },
-)
-_media = _record(MediaRule, {"kinds": _kinds, "minimum": _integer, "maximum": _integer})
-_price = _record(
-    Price,
-    {
-        "provider": _text,
-        "resolution": _text,
-        "per_second": _exactly((float, int), "a number"),
-        "currency": _text,
-        "source": _text,
-    },
-)
-_model = _record(
-    Model,
-    {
-        **dict.fromkeys(("name", "service", "protocol", "mode", "source"), _text),
-        **dict.fromkeys(("providers", "truncates", "snapshots"), texts),
-        **dict.fromkeys(("voice", "prompt_required", "negative_prompt"), _flag),
-        **dict.fromkeys(("prompt_maximum", "han_weight", "negative_prompt_maximum"), _integer),
-        **dict.fromkeys(("combinations", "exclusive"), _kind_sets),
-        "parameters": _parameters,
-        "media": _list(_media),
-        "inert": _mapping(_scalar),
-        "prices": _list(_price),
+        "values": list_of(scalar),
+        "minimum": integer,
+        "maximum": integer,
+        "also": list_of(integer),
+        "providers": mapping(list_of(scalar)),
+        "default": mapping(scalar, key=one_of(SHAPES)),
+        "maximum_with": mapping(integer, _kind),
+        "families": list_of(one_of(FAMILIES)),
     },
 )
 
 
-def model_from(name: str, table: Mapping[str, Any]) -> Model:
-    """The model that `table` describes. Raises `CatalogueError`."""
-    place = Place(name)
-    model: Model = _model({**table, "name": name}, place)
-    for key, words in WORDS.items():
-        if getattr(model, key) not in words:
-            raise (place / key).wrong(f"must be one of {', '.join(words)}")
+def _rule_for(kind: type) -> Reader:
+    def read(value: Any, place: Place) -> ParameterRule:
+        rule: ParameterRule = _rule(value, place)
+        known = (*rule.values, *rule.default.values(), *(each for more in rule.providers.values() for each in more))
+        if any(type(each) is not kind for each in known):
+            raise place.wrong(f"its values must be {kind.__name__}.")
+        return rule
+
+    return read
+
+
+MODEL: Mapping[str, Reader] = {
+    **dict.fromkeys(("name", "source"), text),
+    **dict.fromkeys(("providers", "truncates", "snapshots"), texts),
+    **dict.fromkeys(("voice", "prompt_required", "negative_prompt"), flag),
+    **dict.fromkeys(("prompt_maximum", "han_weight", "negative_prompt_maximum"), integer),
+    **dict.fromkeys(("combinations", "exclusive"), _kind_sets),
+    "service": one_of(("wan", "happyhorse")),
+    "protocol": one_of(("media", "legacy")),
+    "mode": one_of(("t2v", "i2v", "r2v", "edit", "any")),
+    "parameters": table_of({name: _rule_for(kind) for name, kind in PARAMETERS.items()}),
+    "media": list_of(record(MediaRule, {"kinds": _kinds, "minimum": integer, "maximum": integer})),
+    "inert": mapping(scalar, key=one_of(PARAMETERS)),
+    "prices": list_of(
+        record(
+            Price,
+            {
+                **dict.fromkeys(("provider", "resolution", "currency", "source"), text),
+                "per_second": number("a number, 0 or more", 0, float, int),
+            },
+        )
+    ),
+}
+"""The keys of a model. A name is not written there: it is the name of the table."""
+
+_written = {name: reader for name, reader in MODEL.items() if name != "name"}
+part_of_model = table_of({**_written, "uses": texts, "like": text})
+"""Reads a [models.x] or [shared.x] table by itself, whatever it leaves to others."""
+
+_model = record(Model, MODEL)
+
+
+def model_from(name: str, whole: Mapping[str, Any], place: Place) -> Model:
+    """The model that a whole table describes. Raises `CatalogueError`."""
+    model: Model = _model({**whole, "name": name}, place)
+    for parameter, rule in model.parameters.items():
+        at = place / "parameters" / parameter
+        if rule.minimum is None or rule.maximum is None:
+            if rule.minimum is not rule.maximum:
+                raise at.wrong("a range has a minimum and a maximum.")
+        elif rule.minimum > rule.maximum:
+            raise at.wrong("its minimum is above its maximum.")
     return model
+
+
+def _base_url(value: Any, place: Place) -> str:
+    """The value is not repeated: it may hold a password."""
+    url, wrong = (
+        text(value, place),
+        place.wrong("must be http:// or https://, a host and, if needed, a port and a path."),
+    )
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        raise wrong from None
+    if not usable or "@" in parts.netloc or not url.isascii() or re.search(r"[\s\\?#]", url):
+        raise wrong
+    return str(url).rstrip("/")
+
+
+def _variable(value: Any, place: Place) -> str:
+    """The value is not repeated: it may be the key itself."""
+    if not VARIABLE.fullmatch(text(value, place)):
+        raise place.wrong(
+            "must be the name of a variable, in capital letters; the key itself stays in the environment."
+        )
+    return str(value)
+
+
+_seconds = number("a number of seconds above 0", 0, float, int, above=True)
+
+part_of_provider = table_of(
+    {
+        **dict.fromkeys(("first_look_seconds", "look_every_seconds", "slow_look_seconds"), _seconds),
+        "title": text,
+        "shape": one_of(SHAPES),
+        "base_url": _base_url,
+        "api_key_env": _variable,
+        "calls_back": flag,
+        "batch": number("a whole number, 1 or more", 1, int),
+        "looks_per_second": number("a number above 0", 0, float, int, above=True),
+        "floor_seconds": number("a number of seconds, 0 or more", 0, float, int),
+        "retention_seconds": number("a whole number of seconds, 1 or more", 1, int),
+        "like": one_of(PROVIDERS),
+        "models": texts,
+    }
+)
+"""Reads a [providers.x] table: keys of `Provider`, and what only says which models it offers."""
+
+read_aliases = mapping(exactly("the name of a model", str))
+
+__all__ = ["MODEL", "CatalogueError", "Place", "model_from", "part_of_model", "part_of_provider", "read_aliases"]

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from adapters.catalogue import MediaRule, Model, ParameterRule
 from adapters.media_url import url_problem
 from adapters.messages import Kind, Media, Scalar, Submission
-from adapters.providers import PROVIDERS
+from adapters.providers import Provider
 
 HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 """Chinese characters, which Alibaba counts twice in HappyHorse prompts ("5000 non-Chinese or 2500 Chinese")."""
@@ -36,7 +36,7 @@ class Problem:
         return f"{self.field}: {self.given} given, allowed: {self.allowed}"
 
 
-def check(submission: Submission, model: Model, provider: str) -> tuple[Problem, ...]:
+def check(submission: Submission, model: Model, provider: Provider) -> tuple[Problem, ...]:
     """All that `provider` is certain to refuse in a submission for `model`; empty when there is nothing."""
     return (
         *_text_problems(submission, model, provider),
@@ -45,11 +45,11 @@ def check(submission: Submission, model: Model, provider: str) -> tuple[Problem,
     )
 
 
-def _text_problems(submission: Submission, model: Model, provider: str) -> Iterator[Problem]:
+def _text_problems(submission: Submission, model: Model, provider: Provider) -> Iterator[Problem]:
     prompt, negative = submission.prompt or "", submission.negative_prompt or ""
     if not prompt.strip() and (model.prompt_required or (model.mode == "any" and not submission.media)):
         yield Problem("prompt", "nothing", "a text")
-    if provider in model.truncates:
+    if provider.name in model.truncates:
         return
     for name, text, maximum, weight in (
         ("prompt", prompt, model.prompt_maximum, model.han_weight),
@@ -61,7 +61,7 @@ def _text_problems(submission: Submission, model: Model, provider: str) -> Itera
             yield Problem(name, f"{length} characters{twice}", f"up to {maximum}")
 
 
-def _parameter_problems(submission: Submission, model: Model, provider: str) -> Iterator[Problem]:
+def _parameter_problems(submission: Submission, model: Model, provider: Provider) -> Iterator[Problem]:
     kinds = {piece.kind for piece in submission.media}
     for name, value in submission.parameters.items():
         rule = model.parameters.get(name)
@@ -69,9 +69,9 @@ def _parameter_problems(submission: Submission, model: Model, provider: str) -> 
             yield Problem(name, _shown(value), allowed)
 
 
-def _allowed_instead(value: Scalar, rule: ParameterRule, kinds: Set[Kind], provider: str) -> str:
+def _allowed_instead(value: Scalar, rule: ParameterRule, kinds: Set[Kind], provider: Provider) -> str:
     """What the rule allows, if that is not `value`; else nothing."""
-    single = (*rule.values, *rule.also, *rule.providers.get(provider, ()))
+    single = (*rule.values, *rule.also, *rule.providers.get(provider.name, ()))
     lower = [rule.maximum_with[kind] for kind in kinds if kind in rule.maximum_with]
     minimum, maximum = rule.minimum, min(lower, default=rule.maximum)
     if minimum is None or maximum is None:
@@ -85,7 +85,7 @@ def _shown(value: Scalar) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)[:40]
 
 
-def _media_problems(submission: Submission, model: Model, provider: str) -> Iterator[Problem]:
+def _media_problems(submission: Submission, model: Model, provider: Provider) -> Iterator[Problem]:
     taken = {kind for rule in model.media for kind in rule.kinds}
     pieces = [(index, piece) for index, piece in enumerate(submission.media) if not _stray(piece, submission, taken)]
     surplus = [index for index, piece in pieces if piece.kind not in taken]
@@ -113,11 +113,9 @@ def _stray(piece: Media, submission: Submission, taken: set[Kind]) -> bool:
     return submission.family == "flat" and piece.kind is Kind.FIRST_FRAME and piece.kind not in taken
 
 
-def _unread(piece: Media, submission: Submission, model: Model, provider: str) -> bool:
+def _unread(piece: Media, submission: Submission, model: Model, provider: Provider) -> bool:
     """Whether AceData would overlook the piece: its Wan OpenAPI has `media` for Wan 3 only, the model of any mode."""
-    row = PROVIDERS.get(provider)
-    shape = row.shape if row else ""
-    return shape == submission.family == "flat" and piece.field == "media" and model.mode != "any"
+    return provider.shape == submission.family == "flat" and piece.field == "media" and model.mode != "any"
 
 
 def _count_problem(rule: MediaRule, counts: Counter[Kind]) -> Problem | None:

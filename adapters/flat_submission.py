@@ -95,6 +95,7 @@ def translation(submission: Submission, catalogue: Catalogue) -> Translation:
 
 def write(submission: Submission, catalogue: Catalogue) -> Request:
     """Always asynchronous: Ringback waits for the callback and looks, it never holds an upstream connection open."""
+    submission = replace(submission, model=catalogue.real_name(submission.model))
     submission = translation(submission, catalogue).submission
     model = catalogue.find(submission.model)
     service = submission.service or _service(submission.model, model)

@@ -6,7 +6,7 @@ import re
 from urllib.parse import urlsplit
 
 from adapters.messages import Kind, Media
-from adapters.providers import PROVIDERS
+from adapters.providers import Provider
 
 NEVER_INLINE = frozenset(
     {
@@ -24,7 +24,7 @@ BASE64 = re.compile(r"[A-Za-z0-9+/_=\s-]+")
 """The Vercel AI SDK sends image bytes as bare base64 in `img_url`; the first characters are enough to tell."""
 
 
-def url_problem(media: Media, provider: str) -> tuple[str, str] | None:
+def url_problem(media: Media, provider: Provider) -> tuple[str, str] | None:
     """What is given and what is allowed when an address of `media` cannot work; never more of it than its host."""
     inline = media.kind not in NEVER_INLINE
     addresses = [(media.url, inline)] if media.voice is None else [(media.url, inline), (media.voice, False)]
@@ -34,7 +34,7 @@ def url_problem(media: Media, provider: str) -> tuple[str, str] | None:
     return None
 
 
-def _works(url: str, may_inline: bool, provider: str) -> bool:
+def _works(url: str, may_inline: bool, provider: Provider) -> bool:
     scheme, host = _parts(url)
     match scheme:
         case "http" | "https":
@@ -48,10 +48,9 @@ def _works(url: str, may_inline: bool, provider: str) -> bool:
     return False
 
 
-def _knows_uploads(provider: str) -> bool:
+def _knows_uploads(provider: Provider) -> bool:
     """`oss://` names an upload of one DashScope account; the gateways' and AceData's documents want public links."""
-    row = PROVIDERS.get(provider)
-    return row is None or row.shape == "native"
+    return provider.shape == "native"
 
 
 def _parts(url: str) -> tuple[str, str]:
@@ -70,6 +69,6 @@ def _shown(url: str) -> str:
     return f"{scheme}://{host}" if scheme and host else f"{len(url)} characters that are no URL"
 
 
-def _allowed(may_inline: bool, provider: str) -> str:
+def _allowed(may_inline: bool, provider: Provider) -> str:
     schemes = ("http", "https", *(("oss",) if _knows_uploads(provider) else ()), *(("data",) if may_inline else ()))
     return ", ".join(schemes)

@@ -59,13 +59,13 @@ class MediaRule:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """Money per billed second in `currency`, by provider and resolution, with its source."""
+    """Money per billed second in `currency`, by provider and resolution, with its source (an operator may omit it)."""
 
     provider: str
     resolution: str
     per_second: float
     currency: str
-    source: str
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ A native client's choice of the two is kept as it is, also where the catalogue w
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from adapters.catalogue import Catalogue
@@ -67,6 +68,7 @@ def translation(submission: Submission, catalogue: Catalogue) -> Translation:
 
 
 def write(submission: Submission, catalogue: Catalogue, prefix: str = "") -> Request:
+    submission = replace(submission, model=catalogue.real_name(submission.model))
     words = vocabulary(submission.model, catalogue.find(submission.model))
     submission = translation(submission, catalogue).submission
     unknown, extra = unknown_items(submission.extra, "input.media")

@@ -69,7 +69,7 @@ def objections_of(
     if model is not None:
         if upstream.name not in model.providers:
             return (Objection(shape.wire_path("model"), f"it does not offer {model.name}", offered=False),)
-        problems = check(submission, model, upstream.name)
+        problems = check(submission, model, upstream.provider)
         if problems:
             return tuple(
                 Objection(_place(shape, problem, model), f"{problem.given} given, allowed: {problem.allowed}")

@@ -8,6 +8,7 @@ from typing import Any
 from adapters.catalogue import Model, builtin
 from adapters.check import Problem, check
 from adapters.messages import Kind, Media, Submission
+from adapters.providers import PROVIDERS
 
 URL = "https://media.example/one"
 NEEDED = {"i2v": "first_frame", "r2v": "reference_image", "edit": "video"}
@@ -28,4 +29,4 @@ def problems(name: str, provider: str = "dashscope", family: str = "native", **c
     """The check of a submission that the model takes, with `changes`."""
     found = model(name)
     sent = Submission(family, name, prompt="a cat", media=pieces(NEEDED.get(found.mode, "")))
-    return check(replace(sent, **changes), found, provider)
+    return check(replace(sent, **changes), found, PROVIDERS[provider])

@@ -215,37 +215,46 @@ def test_media_rules_are_read_as_kinds() -> None:
     assert found.combinations == (frozenset({Kind.VIDEO, Kind.FILE}),)
 
 
+A = ("models", "a")
+
+
 @pytest.mark.parametrize(
-    ("text", "name", "key", "part"),
+    ("text", "path", "part"),
     [
-        ("[models.a", "", "", "not TOML"),
-        ("[others]\n", "", "others", "unknown key"),
-        ("models = 1\n", "", "models", "table"),
-        ("[models]\na = 1\n", "a", "", "table"),
-        (SMALL, "a", "parameters", "missing"),
-        (SMALL + "parameters = {}\ncolour = 1\n", "a", "colour", "unknown key"),
-        (SMALL + "parameters = {}\nvoice = 1\n", "a", "voice", "true or false"),
-        (SMALL + "parameters = {}\nprompt_maximum = true\n", "a", "prompt_maximum", "an integer"),
-        (SMALL + 'parameters = {}\nuses = ["x"]\n', "a", "uses", "shared.x"),
-        (SMALL + 'parameters = {}\nuses = "x"\n', "a", "uses", "a list"),
-        (SMALL + 'parameters = {}\nsnapshots = ["x", 1]\n', "a", "snapshots.1", "a text"),
-        (SMALL + 'parameters = {}\nmedia = [{ kinds = ["gif"] }]\n', "a", "media.0.kinds.0", "'gif'"),
-        (SMALL + "parameters = {}\nmedia = [{ maximum = 1 }]\n", "a", "media.0.kinds", "missing"),
-        (SMALL + "parameters = { speed = {} }\n", "a", "parameters.speed", "unknown key"),
-        (SMALL + "parameters = { seed = { minimum = 0.5 } }\n", "a", "parameters.seed.minimum", "an integer"),
-        (SMALL + "parameters = { seed = { minimum = 0 } }\n", "a", "parameters.seed", "a minimum and a maximum"),
-        (SMALL + 'parameters = { duration = { values = ["5"] } }\n', "a", "parameters.duration", "int"),
-        (SMALL + "parameters = { audio = { default = { flat = 1 } } }\n", "a", "parameters.audio", "bool"),
-        (SMALL.replace('"t2v"', '"t3v"') + "parameters = {}\n", "a", "mode", "one of t2v"),
-        (SMALL.replace('"media"', '"old"') + "parameters = {}\n", "a", "protocol", "one of media"),
-        (SMALL + 'parameters = {}\nprices = [{ provider = "x" }]\n', "a", "prices.0.resolution", "missing"),
-        ('shared.x = 1\n[models.a]\nuses = ["x"]\n', "", "shared.x", "table"),
+        ("[models.a", (), "not TOML"),
+        ("[others]\n", ("others",), "is not known"),
+        ("models = 1\n", ("models",), "table"),
+        ("[models]\na = 1\n", A, "table"),
+        (SMALL, (*A, "parameters"), "missing"),
+        (SMALL + "parameters = {}\ncolour = 1\n", (*A, "colour"), "is not known"),
+        (SMALL + "parameters = {}\nvoice = 1\n", (*A, "voice"), "true or false"),
+        (SMALL + "parameters = {}\nprompt_maximum = true\n", (*A, "prompt_maximum"), "an integer"),
+        (SMALL + 'parameters = {}\nuses = ["x"]\n', (*A, "uses", 0), "shared.x"),
+        (SMALL + 'parameters = {}\nuses = "x"\n', (*A, "uses"), "a list"),
+        (SMALL + 'parameters = {}\nsnapshots = ["x", 1]\n', (*A, "snapshots", 1), "a text"),
+        (SMALL + 'parameters = {}\nmedia = [{ kinds = ["gif"] }]\n', (*A, "media", 0, "kinds", 0), "'gif'"),
+        (SMALL + "parameters = {}\nmedia = [{ maximum = 1 }]\n", (*A, "media", 0, "kinds"), "missing"),
+        (SMALL + "parameters = { speed = {} }\n", (*A, "parameters", "speed"), "is not known"),
+        (SMALL + "parameters.seed.minimum = 0.5\n", (*A, "parameters", "seed", "minimum"), "an integer"),
+        (SMALL + "parameters.seed.minimum = 0\n", (*A, "parameters", "seed"), "a minimum and a maximum"),
+        (SMALL + "parameters.seed = { minimum = 2, maximum = 1 }\n", (*A, "parameters", "seed"), "above its maximum"),
+        (SMALL + 'parameters.duration.values = ["5"]\n', (*A, "parameters", "duration"), "int"),
+        (SMALL + "parameters.audio.default.flat = 1\n", (*A, "parameters", "audio"), "bool"),
+        (
+            SMALL + "parameters.audio.default.flot = true\n",
+            (*A, "parameters", "audio", "default", "flot"),
+            "mean flat?",
+        ),
+        (SMALL.replace('"t2v"', '"t3v"') + "parameters = {}\n", (*A, "mode"), "mean t2v?"),
+        (SMALL.replace('"media"', '"old"') + "parameters = {}\n", (*A, "protocol"), "known are media, legacy"),
+        (SMALL.replace("dashscope", "dashcope") + "parameters = {}\n", (*A, "providers", 0), "mean dashscope?"),
+        ('shared.x = 1\n[models.a]\nuses = ["x"]\n', ("shared", "x"), "table"),
     ],
 )
-def test_bad_data_is_an_error_that_names_model_and_key(text: str, name: str, key: str, part: str) -> None:
+def test_bad_data_is_a_mistake_that_names_its_place(text: str, path: tuple[str | int, ...], part: str) -> None:
     with pytest.raises(CatalogueError) as caught:
         load(text)
-    assert (caught.value.model, caught.value.key) == (name, key)
-    assert part in caught.value.reason
-    assert name in str(caught.value)
-    assert key in str(caught.value)
+    (mistake,) = caught.value.mistakes
+    assert mistake.path == path
+    assert part in mistake.reason
+    assert mistake.key in str(caught.value)

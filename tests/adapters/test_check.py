@@ -7,6 +7,7 @@ import pytest
 from adapters.catalogue import load
 from adapters.check import Problem, check
 from adapters.messages import Submission
+from adapters.providers import PROVIDERS
 from tests.adapters.asking import pieces, problems
 
 INTEGER_RANGES = [
@@ -127,18 +128,18 @@ class TestAProviderThatRefusesLongTexts:
 
     @pytest.mark.parametrize("prompt", ["x" * 5000, "马" * 2500, "马" * 2000 + "x" * 1000])
     def test_takes_a_prompt_of_the_full_length(self, prompt: str) -> None:
-        assert check(Submission("native", "horse", prompt=prompt), self.strict, "dashscope") == ()
+        assert check(Submission("native", "horse", prompt=prompt), self.strict, PROVIDERS["dashscope"]) == ()
 
     @pytest.mark.parametrize(("prompt", "length"), [("x" * 5001, 5001), ("马" * 2501, 5002), ("马" * 2500 + "x", 5001)])
     def test_counts_a_chinese_character_twice(self, prompt: str, length: int) -> None:
-        (problem,) = check(Submission("native", "horse", prompt=prompt), self.strict, "dashscope")
+        (problem,) = check(Submission("native", "horse", prompt=prompt), self.strict, PROVIDERS["dashscope"])
         assert (problem.field, problem.given.split()[0], problem.allowed) == ("prompt", str(length), "up to 5000")
 
     def test_refuses_a_long_negative_prompt(self) -> None:
         sent = Submission("native", "horse", prompt="a", negative_prompt="马" * 501)
-        (problem,) = check(sent, self.strict, "dashscope")
+        (problem,) = check(sent, self.strict, PROVIDERS["dashscope"])
         assert problem == Problem("negative_prompt", "501 characters", "up to 500")
 
     def test_leaves_alone_a_provider_that_cuts_them_off(self) -> None:
         sent = Submission("flat", "horse", prompt="x" * 9000, negative_prompt="x" * 501)
-        assert check(sent, self.strict, "acedata") == ()
+        assert check(sent, self.strict, PROVIDERS["acedata"]) == ()

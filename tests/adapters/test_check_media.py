@@ -7,6 +7,7 @@ import pytest
 from adapters.catalogue import load
 from adapters.check import check
 from adapters.messages import Kind, Media, Submission
+from adapters.providers import PROVIDERS
 from tests.adapters.asking import URL, pieces, problems
 
 MEDIA = {
@@ -130,7 +131,9 @@ def test_videos_and_sound_are_not_sent_inline(kind: str, url: str) -> None:
         '[models.any]\nservice = "wan"\nprotocol = "media"\nmode = "any"\nproviders = []\nparameters = {}\n'
         f'media = [{{ kinds = ["{kind}"] }}]\n'
     ).models["any"]
-    (problem,) = check(Submission("native", "any", "p", media=(Media(Kind(kind), url),)), any_media, "dashscope")
+    (problem,) = check(
+        Submission("native", "any", "p", media=(Media(Kind(kind), url),)), any_media, PROVIDERS["dashscope"]
+    )
     assert (problem.field, problem.allowed) == ("media[0]", "http, https, oss")
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from adapters.catalogue import Model, builtin
 from adapters.check import check
 from adapters.messages import Kind, Media, Submission
+from adapters.providers import PROVIDERS, Provider
 from tests.adapters.asking import URL, model
 
 
@@ -36,9 +37,9 @@ def media_that_fit(name: str) -> list[tuple[Kind, ...]]:
 
 
 @st.composite
-def fitting_submissions(draw: st.DrawFn) -> tuple[Submission, Model, str]:
+def fitting_submissions(draw: st.DrawFn) -> tuple[Submission, Model, Provider]:
     found = model(draw(st.sampled_from(sorted(builtin().models))))
-    provider = draw(st.sampled_from(found.providers))
+    provider = PROVIDERS[draw(st.sampled_from(found.providers))]
     media = tuple(Media(kind, URL) for kind in draw(st.sampled_from(media_that_fit(found.name))))
     parameters: dict[str, Any] = {}
     for name in draw(st.sets(st.sampled_from(sorted(found.parameters)))):
@@ -47,26 +48,28 @@ def fitting_submissions(draw: st.DrawFn) -> tuple[Submission, Model, str]:
             top = min([rule.maximum, *(rule.maximum_with.get(piece.kind, rule.maximum) for piece in media)])
             parameters[name] = draw(st.integers(rule.minimum, top) | st.sampled_from((rule.minimum, *rule.also)))
         elif rule.values:
-            parameters[name] = draw(st.sampled_from((*rule.values, *rule.providers.get(provider, ()))))
+            parameters[name] = draw(st.sampled_from((*rule.values, *rule.providers.get(provider.name, ()))))
     family = draw(st.sampled_from(["native", "flat"]))
     prompt = draw(st.text(min_size=1).filter(str.strip))
     return Submission(family, found.name, prompt, draw(st.none() | st.text()), media, parameters), found, provider
 
 
 @given(fitting_submissions())
-def test_everything_inside_the_rules_passes(case: tuple[Submission, Model, str]) -> None:
+def test_everything_inside_the_rules_passes(case: tuple[Submission, Model, Provider]) -> None:
     assert check(*case) == ()
 
 
 @given(fitting_submissions(), st.data())
-def test_a_parameter_pushed_outside_is_the_one_that_is_named(case: tuple[Submission, Model, str], data: Any) -> None:
+def test_a_parameter_pushed_outside_is_the_one_that_is_named(
+    case: tuple[Submission, Model, Provider], data: Any
+) -> None:
     sent, found, provider = case
     name = data.draw(st.sampled_from([n for n, r in sorted(found.parameters.items()) if r.values or r.maximum]))
     rule = found.parameters[name]
     outside: st.SearchStrategy[Any] = st.text()
     if rule.minimum is not None and rule.maximum is not None:
         outside = st.integers(max_value=rule.minimum - 1) | st.integers(min_value=rule.maximum + 1)
-    known = {*rule.values, *rule.also, *rule.providers.get(provider, ())}
+    known = {*rule.values, *rule.also, *rule.providers.get(provider.name, ())}
     value = data.draw(outside.filter(lambda value: value not in known))
     (problem,) = check(replace(sent, parameters={**sent.parameters, name: value}), found, provider)
     assert problem.field == name
@@ -74,7 +77,7 @@ def test_a_parameter_pushed_outside_is_the_one_that_is_named(case: tuple[Submiss
 
 @given(fitting_submissions(), st.sampled_from(Kind))
 def test_a_kind_that_the_model_does_not_take_is_named_by_its_place(
-    case: tuple[Submission, Model, str], kind: Kind
+    case: tuple[Submission, Model, Provider], kind: Kind
 ) -> None:
     sent, found, provider = case
     extra = replace(sent, media=(*sent.media, Media(kind, URL)), family="native")
