@@ -26,6 +26,7 @@ from service.clients import Clients
 from service.clock import Clock, system_clock
 from service.deliver import DeliveryQueue
 from service.egress import EgressPolicy
+from service.explain import Explainer
 from service.guard import EgressGuard, Resolve
 from service.http import egress_client, upstream_client
 from service.logs import get_logger
@@ -100,6 +101,7 @@ class Ringback:
             settings.submit_wait_seconds,
         )  # fmt: skip
         self.canceller = Canceller(store, receiver, self.upstreams)
+        self.explainer = Explainer(self.upstreams, self.shapes, self.catalogue, self.urls)
         deliveries = DeliveryQueue(store, self.clients, self._egress_client, self.guard, clock, self._jitter)
         self.workers: dict[str, Worker[Any]] = {
             "send": Worker("send", SendQueue(store, sender, clock, timing, _row_id), clock),
@@ -125,6 +127,7 @@ class Ringback:
             clients=self.clients,
             submitter=self.submitter,
             canceller=self.canceller,
+            explainer=self.explainer,
             waiting=self.waiting,
             tokens=self.tokens,
             teller=self.teller,

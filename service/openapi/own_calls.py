@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from service.openapi.explaining import EXPLAIN
 from service.openapi.parts import PAGE, call, errors, in_path, parameter
 from service.openapi.words import ADDRESS, FLAG, TEXT, Part, Schema, array, nullable, record, ref, reply
 
@@ -167,4 +168,4 @@ def _yes_or_no(schema: Schema) -> Part:
     return reply(200, "Yes", schema) | reply(503, "No", schema)
 
 
-OWN_CALLS: Mapping[str, Part] = {**_tasks(), **_deliveries(), **_operator(), **_open()}
+OWN_CALLS: Mapping[str, Part] = {**_tasks(), **EXPLAIN, **_deliveries(), **_operator(), **_open()}

@@ -1,5 +1,6 @@
 """The HTTP edge: requests become values, values and exceptions become replies. No decisions are made here."""
 
-from service.routes import callbacks, health, keys, openapi, own, shapes, subscriptions
+from service.routes import callbacks, explain, health, keys, openapi, own, shapes, subscriptions
 
-ROUTES = [route for room in (shapes, own, subscriptions, keys, callbacks, health, openapi) for route in room.ROUTES]
+ROOMS = (shapes, own, subscriptions, explain, keys, callbacks, health, openapi)
+ROUTES = [route for room in ROOMS for route in room.ROUTES]

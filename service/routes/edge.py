@@ -22,6 +22,7 @@ from service.cancel import Canceller
 from service.clients import Client, Clients
 from service.clock import Clock
 from service.errors import Refused, refused
+from service.explain import Explainer
 from service.jsondoor import Malformed, read_json
 from service.logs import get_logger
 from service.signing import CallbackTokens
@@ -63,6 +64,7 @@ class House:
     clients: Clients
     submitter: Submitter
     canceller: Canceller
+    explainer: Explainer
     waiting: WaitingRoom
     tokens: CallbackTokens
     teller: Teller
