@@ -17,7 +17,6 @@ from starlette.middleware import Middleware
 
 from adapters import SHAPES
 from adapters.base import Adapter
-from adapters.catalogue import Catalogue, CatalogueError, builtin
 from service.addresses import parse_allow
 from service.backoff import Jitter, random_jitter
 from service.callback_urls import CallbackUrls
@@ -72,7 +71,7 @@ class Ringback:
         self._jitter = jitter
         for warning in settings.warnings:
             log.event("settings.odd", level=logging.WARNING, message=warning)
-        self.catalogue = _catalogue(settings)
+        self.catalogue = settings.catalogue
         if settings.on_postgres:
             raise SettingsError(["RINGBACK_DATABASE: only SQLite is supported yet; give the path of a file."])
         self.guard = EgressGuard(egress_policy(settings), resolve)
@@ -190,15 +189,6 @@ def create_app(ringback: Ringback) -> Starlette:
     app.router.redirect_slashes = False  # a redirect of a POST loses its body behind TLS
     app.state.house = ringback.house
     return app
-
-
-def _catalogue(settings: Settings) -> Catalogue:
-    if settings.catalogue is None:
-        return builtin()
-    try:
-        return builtin(settings.catalogue.read_text("utf-8"))
-    except (CatalogueError, OSError, UnicodeDecodeError) as error:
-        raise SettingsError([f"RINGBACK_CATALOGUE: {settings.catalogue}: {error}"]) from error
 
 
 def egress_policy(settings: Settings) -> EgressPolicy:

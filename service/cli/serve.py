@@ -8,7 +8,6 @@ from pathlib import Path
 
 import click
 
-from adapters.providers import PROVIDERS
 from service import logs
 from service.app import Ringback, create_app
 from service.cli.exits import Failed
@@ -69,7 +68,7 @@ async def _greeting(ringback: Ringback) -> str:
         await _who_may_use(ringback),
     ]
     line = "; ".join(filter(None, parts)) + "."
-    keys = ", ".join(provider.api_key_env for provider in PROVIDERS.values())
+    keys = ", ".join(provider.api_key_env for provider in settings.catalogue.providers.values())
     return line if titles else f"{line}\n{NO_PROVIDER.format(keys=keys)}"
 
 

@@ -14,11 +14,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from adapters.providers import PROVIDERS
+from adapters.catalogue import Catalogue, CatalogueError, builtin
+from adapters.providers import PROVIDERS, Provider
 from service.settings import kept
 from service.settings.accounts import read_accounts, variables_of
+from service.settings.catalogue import read_catalogue, sentence, without_key
 from service.settings.checks import ApiKey, is_loopback
-from service.settings.given import PREFIX, Given, SettingsError, problems_of, read_given, scrub
+from service.settings.given import PREFIX, File, Given, SettingsError, problems_of, read_file, read_given, scrub
 from service.settings.values import Account, ClientSettings, Settings
 
 __all__ = [
@@ -28,19 +30,28 @@ __all__ = [
     "ClientSettings",
     "Settings",
     "SettingsError",
+    "catalogue_path",
     "check_exposure",
     "is_loopback",
     "load",
     "load_client",
+    "read_catalogue",
     "scrub",
+    "sentence",
+    "variables",
 ]
 
-VARIABLES: Mapping[str, str] = (
-    {name: PREFIX + name.upper() for name in Settings.model_fields if name not in ("accounts", "warnings")}
-    | {"providers": PREFIX + "PROVIDERS"}
-    | {name: variable for provider in PROVIDERS.values() for name, variable in variables_of(provider).items()}
-)
-"""Every setting and its variable."""
+_OWN = {name: PREFIX + name.upper() for name in Settings.model_fields if name not in ("accounts", "warnings")}
+
+
+def variables(rows: Mapping[str, Provider]) -> dict[str, str]:
+    """Every setting and its variable, where these providers are known."""
+    of_providers = {name: variable for row in rows.values() for name, variable in variables_of(row).items()}
+    return {**_OWN, "providers": PREFIX + "PROVIDERS", **of_providers}
+
+
+VARIABLES: Mapping[str, str] = variables(PROVIDERS)
+"""Every setting and its variable, without an operator's own providers."""
 
 
 def load(config: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -49,10 +60,13 @@ def load(config: Path | None = None, environ: Mapping[str, str] = os.environ) ->
     Secrets that were left out are read from, or the first time written to, a file beside the database.
     Raises `SettingsError` with every problem that was found.
     """
-    given = read_given(VARIABLES, environ, config)
-    accounts, problems = read_accounts(given)
+    file = read_file(environ, config)
+    catalogue = _catalogue(environ, file)
+    given = read_given(variables(catalogue.providers), environ, file)
+    accounts, problems = read_accounts(given, catalogue.providers)
+    warnings = given.warnings + without_key(catalogue, frozenset(given.values))
     values = {name: value for name, value in given.values.items() if name in Settings.model_fields}
-    values |= {"accounts": accounts, "warnings": given.warnings}
+    values |= {"accounts": accounts, "catalogue": catalogue, "warnings": warnings}
     settings = _validated(values, given, problems)
     missing = {"secret_keys", "webhook_secret"} - given.values.keys()
     if not missing:
@@ -61,6 +75,31 @@ def load(config: Path | None = None, environ: Mapping[str, str] = os.environ) ->
     path = kept.path_of(settings.database)
     labels = {**given.labels, **{name: f"{name} in {path}" for name in missing}}
     return _validated(values | {name: found[name] for name in missing}, Given(values, labels, ()), [])
+
+
+def catalogue_path(config: Path | None = None, environ: Mapping[str, str] = os.environ) -> Path | None:
+    """The operator's catalogue that a server would read. Raises `SettingsError`."""
+    return _catalogue_path(environ, read_file(environ, config))
+
+
+def _catalogue(environ: Mapping[str, str], file: File) -> Catalogue:
+    """It comes first: its providers have settings of their own."""
+    path = _catalogue_path(environ, file)
+    try:
+        return builtin() if path is None else read_catalogue(path)
+    except CatalogueError as error:
+        raise SettingsError(sentence(path or Path(), mistake) for mistake in error.mistakes) from None
+
+
+def _catalogue_path(environ: Mapping[str, str], file: File) -> Path | None:
+    variable = VARIABLES["catalogue"]
+    value = environ.get(variable) or file.content.get("catalogue")
+    label = variable if environ.get(variable) else f"catalogue in {file.path}"
+    if value is not None and not isinstance(value, str):
+        raise SettingsError([f"{label} must be the path of a file."])
+    if value and not Path(value).is_file():
+        raise SettingsError([f"{label} is {value!r}: there is no such file."])
+    return Path(value) if value else None
 
 
 def _validated(values: Mapping[str, Any], given: Given, problems: list[str]) -> Settings:

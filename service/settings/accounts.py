@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from adapters.providers import PROVIDERS, Provider
+from adapters.providers import Provider
 from service.settings.given import PREFIX, Given, problems_of
 from service.settings.values import Account
 
@@ -26,23 +26,23 @@ def variables_of(provider: Provider) -> dict[str, str]:
     }
 
 
-def read_accounts(given: Given) -> tuple[tuple[Account, ...], list[str]]:
+def read_accounts(given: Given, rows: Mapping[str, Provider]) -> tuple[tuple[Account, ...], list[str]]:
     """The accounts in the order of preference, and what is wrong with them.
 
     `providers` chooses and orders; without it every provider with a key is used, in the order of the rows.
     """
-    with_key = [name for name in PROVIDERS if f"{name}_api_key" in given.values]
-    names, problems = _chosen(given, with_key) if "providers" in given.values else (with_key, [])
+    with_key = [name for name in rows if f"{name}_api_key" in given.values]
+    names, problems = _chosen(given, rows, with_key) if "providers" in given.values else (with_key, [])
     accounts = []
     for name in names:
         try:
-            accounts.append(Account.model_validate(_account(PROVIDERS[name], given.values)))
+            accounts.append(Account.model_validate(_account(rows[name], given.values)))
         except ValidationError as error:
             problems += problems_of(error, Account, _part(name, given))
     return tuple(accounts), problems
 
 
-def _chosen(given: Given, with_key: list[str]) -> tuple[list[str], list[str]]:
+def _chosen(given: Given, rows: Mapping[str, Provider], with_key: list[str]) -> tuple[list[str], list[str]]:
     label, value = given.labels["providers"], given.values["providers"]
     listed = value.split(",") if isinstance(value, str) else value
     if not isinstance(listed, list) or not all(isinstance(entry, str) for entry in listed):
@@ -50,12 +50,12 @@ def _chosen(given: Given, with_key: list[str]) -> tuple[list[str], list[str]]:
     names = [name for entry in listed if (name := entry.strip())]
     problems = [f"{label} names {name} twice." for name in sorted({name for name in names if names.count(name) > 1})]
     for name in dict.fromkeys(names):
-        if name not in PROVIDERS:
-            near = get_close_matches(name, PROVIDERS, n=1)
+        if name not in rows:
+            near = get_close_matches(name, rows, n=1)
             hint = f" Did you mean {near[0]}?" if near else ""
-            problems.append(f"{label} names {name!r}, which is none of {', '.join(PROVIDERS)}.{hint}")
+            problems.append(f"{label} names {name!r}, which is none of {', '.join(rows)}.{hint}")
         elif name not in with_key:
-            problems.append(f"{label} names {name}, but {PROVIDERS[name].api_key_env} is not set.")
+            problems.append(f"{label} names {name}, but {rows[name].api_key_env} is not set.")
     return [name for name in dict.fromkeys(names) if name in with_key], problems
 
 

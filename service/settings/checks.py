@@ -8,7 +8,6 @@ import hashlib
 import re
 from dataclasses import dataclass
 from ipaddress import ip_address
-from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -49,12 +48,6 @@ def _port(value: Any) -> Any:
     if isinstance(value, str) and value.startswith("tcp://"):
         raise ValueError(KUBERNETES)
     return value
-
-
-def _file(path: Path) -> Path:
-    if not path.is_file():
-        raise ValueError("there is no such file")
-    return path
 
 
 def _database(text: str) -> str:
@@ -132,7 +125,6 @@ List = BeforeValidator(_split)
 BaseUrl = Annotated[str, BeforeValidator(_bare), AfterValidator(_base_url)]
 PublicUrl = Annotated[str, BeforeValidator(_bare), AfterValidator(_public_url)]
 Database = Annotated[str, AfterValidator(_database)]
-File = Annotated[Path, AfterValidator(_file)]
 Port = Annotated[int, BeforeValidator(_port)]
 HeaderSecret = Annotated[SecretStr, BeforeValidator(_bare), AfterValidator(_header_secret)]
 WebhookSecret = Annotated[SecretStr, BeforeValidator(_bare), AfterValidator(_webhook_secret)]

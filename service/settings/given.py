@@ -6,7 +6,7 @@ import os
 import re
 import tomllib
 from collections.abc import Iterable, Mapping, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -41,16 +41,19 @@ class Given:
     warnings: tuple[str, ...]
 
 
-def read_given(variables: Mapping[str, str], environ: Mapping[str, str], config: Path | None) -> Given:
-    """`variables` maps each setting to its variable. Raises `SettingsError` for a file that cannot be used."""
-    chosen = config or (Path(environ["RINGBACK_CONFIG"]) if environ.get("RINGBACK_CONFIG") else None)
-    from_file = _read_file(chosen, variables) if chosen else {}
-    from_environ = {name: environ[variable] for name, variable in variables.items() if environ.get(variable)}
-    labels = {name: f"{name} in {chosen}" for name in from_file} | {name: variables[name] for name in from_environ}
-    return Given(from_file | from_environ, labels, tuple(_unknown_variables(variables.values(), environ)))
+@dataclass(frozen=True, slots=True)
+class File:
+    """A settings file as it was read; without a path there is none."""
+
+    path: Path | None = None
+    content: Mapping[str, Any] = field(default_factory=dict)
 
 
-def _read_file(path: Path, known: Iterable[str]) -> dict[str, Any]:
+def read_file(environ: Mapping[str, str], config: Path | None) -> File:
+    """The file that `config` or the environment names. Raises `SettingsError` for one that cannot be read."""
+    path = config or (Path(environ["RINGBACK_CONFIG"]) if environ.get("RINGBACK_CONFIG") else None)
+    if path is None:
+        return File()
     try:
         content = tomllib.loads(path.read_text())
     except OSError as error:
@@ -59,12 +62,17 @@ def _read_file(path: Path, known: Iterable[str]) -> dict[str, Any]:
         raise SettingsError([f"The settings file {path} is not UTF-8 text."]) from None
     except tomllib.TOMLDecodeError as error:
         raise SettingsError([f"The settings file {path} is not TOML: {error}."]) from None
-    known = set(known)
-    if unknown := [
-        f"{path} has an unknown name {name!r}{_near(name, known)}." for name in content if name not in known
-    ]:
-        raise SettingsError(unknown)
-    return {name: value for name, value in content.items() if value != ""}
+    return File(path, {name: value for name, value in content.items() if value != ""})
+
+
+def read_given(variables: Mapping[str, str], environ: Mapping[str, str], file: File) -> Given:
+    """`variables` maps each setting to its variable. Raises `SettingsError` for unknown names in the file."""
+    if unknown := [name for name in file.content if name not in variables]:
+        raise SettingsError(f"{file.path} has an unknown name {name!r}{_near(name, variables)}." for name in unknown)
+    from_file = dict(file.content)
+    from_environ = {name: environ[variable] for name, variable in variables.items() if environ.get(variable)}
+    labels = {name: f"{name} in {file.path}" for name in from_file} | {name: variables[name] for name in from_environ}
+    return Given(from_file | from_environ, labels, tuple(_unknown_variables(variables.values(), environ)))
 
 
 def _unknown_variables(known: Iterable[str], environ: Mapping[str, str]) -> Iterable[str]:

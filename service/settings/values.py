@@ -5,8 +5,18 @@ from __future__ import annotations
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    InstanceOf,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
+from adapters.catalogue import Catalogue, builtin
 from adapters.providers import Provider
 from service.settings import checks, kept
 
@@ -74,7 +84,7 @@ class Settings(Value):
     admin_token: checks.HeaderSecret | None = Field(None, description="text", repr=False)
     egress_allow: str = Field("", description="text with CIDR[:port] entries")  # read by service.egress
     accounts: tuple[Account, ...] = ()  # in the order of preference
-    catalogue: checks.File | None = Field(None, description="the path of a file")  # on top of our own
+    catalogue: InstanceOf[Catalogue] = Field(default_factory=lambda: builtin(), repr=False)  # `load` reads its file
     in_doubt_seconds: float = Field(900, gt=0, description=SECONDS)
     repeat_seconds: float = Field(600, ge=0, description="a number of seconds, 0 or more")
     submit_wait_seconds: float = Field(8, ge=0, description="a number of seconds, 0 or more")
