@@ -116,7 +116,7 @@ def _carried(
     texts = {"model": said.model, "prompt": said.prompt, "negative_prompt": said.negative_prompt}
     for name in (name for name, value in texts.items() if value is not None):
         yield shape.wire_path(name), adapter.wire_path(name)
-    for name in said.parameters.keys() - translation.defaulted.keys():
+    for name in (name for name in said.parameters if name not in translation.defaulted):
         yield shape.wire_path(translation.sources.get(name, name)), adapter.wire_path(name)
     for theirs, ours in zip(submission.media, said.media, strict=True):
         yield media_path(shape.family, theirs), media_path(adapter.family, ours)
