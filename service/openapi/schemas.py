@@ -240,10 +240,13 @@ OWN: Mapping[str, Part] = {
     },
     "Model": record(
         {
-            "model": TEXT,
-            "mode": TEXT,
-            **dict.fromkeys(("providers", "available", "parameters"), array(TEXT)),
+            **dict.fromkeys(("model", "service", "mode"), TEXT),
+            "own": described(FLAG, "Whether the operator added or changed it"),
+            **dict.fromkeys(("aliases", "providers", "available", "parameters"), array(TEXT)),
             "media": array(record({"kinds": array(TEXT), "min": WHOLE, "max": WHOLE})),
+            "prices": array(
+                record(dict.fromkeys(("provider", "resolution", "currency", "source"), TEXT) | {"per_second": NUMBER})
+            ),
         }
     ),
     "Key": record(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from starlette.requests import Request as HttpRequest
@@ -12,8 +13,9 @@ from starlette.responses import Response as HttpResponse
 from starlette.routing import Route
 
 from adapters.messages import Category
+from adapters.model import Model
 from service.errors import refused
-from service.routes.edge import caller, house_of, not_found, scope
+from service.routes.edge import House, caller, house_of, not_found, scope
 from service.routes.subscriptions import shown
 from service.store.lookups import NEWEST, Place
 from service.tasks import Attempt, Delivery, DeliveryState, Placement, Task, TaskState
@@ -99,25 +101,27 @@ async def replay(request: HttpRequest) -> HttpResponse:
 
 
 async def models(request: HttpRequest) -> HttpResponse:
-    """The catalogue, and which providers this server could send each model to."""
+    """The catalogue, and which providers this server could send each model to. `own`: the operator added or changed
+    it."""
     await caller(request)
     house = house_of(request)
-    configured = set(house.upstream_shapes)
-    return JSONResponse(
-        {
-            "models": [
-                {
-                    "model": model.name,
-                    "mode": model.mode,
-                    "providers": list(model.providers),
-                    "available": [name for name in model.providers if name in configured],
-                    "parameters": sorted(model.parameters),
-                    "media": [{"kinds": list(r.kinds), "min": r.minimum, "max": r.maximum} for r in model.media],
-                }
-                for model in house.catalogue.models.values()
-            ]
-        }
-    )
+    return JSONResponse({"models": [_model(model, house) for model in house.catalogue.models.values()]})
+
+
+def _model(model: Model, house: House) -> dict[str, Any]:
+    catalogue = house.catalogue
+    return {
+        "model": model.name,
+        "aliases": [alias for alias in catalogue.aliases if catalogue.find(alias) is model],
+        "own": model.name in catalogue.own,
+        "service": model.service,
+        "mode": model.mode,
+        "providers": list(model.providers),
+        "available": [name for name in model.providers if name in house.upstream_shapes],
+        "parameters": sorted(model.parameters),
+        "media": [{"kinds": list(r.kinds), "min": r.minimum, "max": r.maximum} for r in model.media],
+        "prices": [asdict(price) for price in model.prices],
+    }
 
 
 def _page(request: HttpRequest) -> tuple[Place, int]:
