@@ -13,6 +13,8 @@ from adapters.codes import GATEWAY_TEXTS, MAYBE_ACCEPTED, OURS, SAID, category_o
 from adapters.messages import Category, Failure, Refusal, Response
 
 LOST_ANSWER = frozenset({408, 502, 504})
+VENDORS_5XX = frozenset({500, 503})
+"""Wire notes 6: those with a vendor's error body are its own no; the others are proxies' words."""
 
 FINER: Mapping[int, Category] = {
     404: Category.NOT_FOUND,
@@ -61,16 +63,23 @@ def written(refusal: Refusal, families: tuple[str, ...], body: Mapping[str, obje
 
 def _category(status: int, family: str, code: str, message: str) -> Category:
     known = category_of(family, code) or _by_text(family, message)
-    definite = bool(code or message)
-    if status in LOST_ANSWER or code in MAYBE_ACCEPTED:
-        return Category.AMBIGUOUS
-    if not definite and (status >= 500 or status < 300):
+    if status in LOST_ANSWER or code in MAYBE_ACCEPTED or not _is_a_no(status, family, code, message, known):
         return Category.AMBIGUOUS
     if known is None or known is Category.INVALID_REQUEST:
         known = FINER.get(status, known)
     if known is None:
         known = _by_status(status, family)
     return Category.REJECTED if known is Category.TRANSIENT else known
+
+
+def _is_a_no(status: int, family: str, code: str, message: str, known: Category | None) -> bool:
+    """Whether a reply is somebody's no at all. A 2xx is one only with a code that cannot mean anything else; a 5xx is
+    one with an error of the vendor's, which only the gateways' leave without a code."""
+    if status < 300:
+        return known not in (None, Category.TRANSIENT)
+    if status >= 500:
+        return status in VENDORS_5XX and bool(code or (message and family == "gateway"))
+    return True
 
 
 def _by_status(status: int, family: str) -> Category:

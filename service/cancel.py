@@ -28,7 +28,10 @@ class Canceller:
         if task.state is not TaskState.ACCEPTED and not await self._upstream_agrees(task):
             return False
         canceled = Report(task_id=task.id, state=State.CANCELED)
-        return await self._receiver.report(task, canceled, "cancel") is not None
+        if await self._receiver.report(task, canceled, "cancel") is not None:
+            return True
+        latest = await self._store.lookups.task(task.id)  # a look may have seen it first
+        return latest is not None and latest.state is TaskState.CANCELED
 
     async def _upstream_agrees(self, task: Task) -> bool:
         upstream = self._upstreams.get(task.provider)

@@ -40,6 +40,9 @@ SEND_AGAIN = frozenset({Category.THROTTLED, Category.REJECTED})
 OPERATOR = frozenset({Category.AUTH, Category.BILLING})
 """Refusals that are about the operator's upstream account, not about the client's request."""
 
+ACCOUNT_SECONDS = 600.0
+"""Before a task that was accepted already is tried again after such a refusal."""
+
 GIVE_UP_MS = 24 * 3600 * 1000
 ACCOUNT_TROUBLE = Refusal(
     403,
@@ -105,7 +108,7 @@ class Sender:
         try:
             request = self._write(task, placement, upstream)
         except (Unreadable, Unsupported) as error:  # the catalogue changed since the task was accepted
-            return await self._refuse(task, Refusal(400, Failure(Category.INVALID_REQUEST, "", str(error))), heard)
+            return await self._refuse(task, Refusal(400, Failure(Category.INVALID_REQUEST, "", str(error))), heard())
         try:
             response = await upstream.create(request, self._timing.create_timeout)
         except NotSent as error:
@@ -135,8 +138,11 @@ class Sender:
             await self._doubt(task, placement, f"HTTP {response.status} without a task id")
         elif category in SEND_AGAIN:
             await self._defer(task, placement, f"HTTP {response.status} {refusal.failure.code}", refusal.retry_after)
+        elif category in OPERATOR:
+            return await self._account_refused(task, placement, refusal, heard())
         else:
-            return await self._refuse(task, await self._for_client(task, refusal), heard)
+            definite = replace(refusal, status=400) if _invites_retry(refusal.status) else refusal
+            return await self._refuse(task, definite, heard())
         return None
 
     async def _accept(self, task: Task, placement: str, upstream: Upstream, acceptance: Acceptance) -> None:
@@ -171,17 +177,18 @@ class Sender:
         if await self._store.tasks.doubted(placement, reason, now, until) is not None:
             await self._tell_operator("submission.in_doubt", task, reason)
 
-    async def _refuse(self, task: Task, refusal: Refusal, heard: Callable[[], bool]) -> Refusal:
-        told = heard()
-        failure = refusal.failure
-        await self._receiver.give_up(task, failure, "send", verdict=Verdict.REFUSED, tell=not told)
+    async def _refuse(self, task: Task, refusal: Refusal, told: bool) -> Refusal:
+        await self._receiver.give_up(task, refusal.failure, "send", verdict=Verdict.REFUSED, tell=not told)
         return refusal
 
-    async def _for_client(self, task: Task, refusal: Refusal) -> Refusal:
-        if refusal.failure.category not in OPERATOR:
-            return replace(refusal, status=400) if _invites_retry(refusal.status) else refusal
-        await self._tell_operator("upstream.account_refused", task, f"HTTP {refusal.status} {refusal.failure.code}")
-        return ACCOUNT_TROUBLE
+    async def _account_refused(self, task: Task, placement: str, refusal: Refusal, told: bool) -> Refusal | None:
+        """Who waits is told. A task that was accepted before must not fail by it: it waits for the operator."""
+        reason = f"HTTP {refusal.status} {refusal.failure.code}"
+        await self._tell_operator("upstream.account_refused", task, reason)
+        if told:
+            return await self._refuse(task, ACCOUNT_TROUBLE, told)
+        await self._defer(task, placement, reason, ACCOUNT_SECONDS)
+        return None
 
     async def _tell_operator(self, kind: str, task: Task, reason: str) -> None:
         await self._store.keys.note(kind, self._clock(), {"task": task.id, "provider": task.provider, "reason": reason})

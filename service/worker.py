@@ -75,7 +75,7 @@ class Worker(Generic[T]):
         return count
 
     async def _start_due(self) -> bool:
-        room = self._slots - len(self._active)
+        room = max(self._slots - len(self._active), 0)  # one claim may give more items than were asked for
         items = await self._work.claim(room) if room else ()
         for item in items:
             task = asyncio.create_task(self._handle(item), name=f"{self.name}-item")

@@ -20,6 +20,7 @@ from service.answers import Connection, digest
 from service.clients import Client
 from service.errors import refused
 from service.jsondoor import Malformed, read_json
+from service.logs import get_logger
 from service.routes.edge import (
     House,
     caller,
@@ -35,6 +36,7 @@ from service.routes.edge import (
 from service.submit import Order
 from service.tasks import TOLD, Format, Task, describe
 
+log = get_logger("routes")
 METADATA_BYTES = 4096
 ORDER_HEADERS = ("x-callback-url", "x-callback-format", "x-ringback-metadata", "x-ringback-provider")
 """Headers of a create that mean something to us; never sent upstream."""
@@ -50,7 +52,7 @@ async def create(request: HttpRequest) -> HttpResponse:
         if submission.hold:
             seconds = min(submission.timeout or house.limits.hold_seconds, house.limits.hold_seconds)
             task = await _hold(house, task, order.connection, seconds)
-    response = _created(house.shapes[name], task, held=submission.hold)
+        response = _created(house.shapes[name], task, held=submission.hold)
     response.background = BackgroundTask(house.submitter.answered, task, order.connection)
     return response
 
@@ -145,7 +147,8 @@ def _metadata(text: str | None) -> Fields | None:
 
 @asynccontextmanager
 async def _watched(request: HttpRequest, connection: Connection) -> AsyncIterator[None]:
-    """Notices inside the block, once the body was read, that the client hangs up."""
+    """Notices inside the block, once the body was read, that the client hangs up. A client that an error of ours gets
+    instead of its answer counts as gone: when it asks again, it is told what it should have been."""
 
     async def watch() -> None:
         while (await request.receive())["type"] != "http.disconnect":
@@ -155,16 +158,23 @@ async def _watched(request: HttpRequest, connection: Connection) -> AsyncIterato
     watching = asyncio.create_task(watch())
     try:
         yield
+    except BaseException:
+        connection.hung_up.set()
+        raise
     finally:
         watching.cancel()
 
 
 async def _hold(house: House, task: Task, connection: Connection, seconds: float) -> Task:
-    """Waits for the end without a thread; a client that hangs up leaves its place to others."""
+    """Waits for the end without a thread; a client that hangs up leaves its place to others. A wait that breaks is
+    over: on an error the SDKs would create the job again."""
     wait = asyncio.create_task(house.waiting.wait(task, seconds, lambda: house.store.lookups.task(task.id)))
     gone = asyncio.create_task(connection.hung_up.wait())
     try:
         await asyncio.wait({wait, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if wait.done() and (error := wait.exception()):
+            log.failure("hold.failed", error, task=task.id)
+            return task
         return wait.result() if wait.done() else task
     finally:
         wait.cancel()

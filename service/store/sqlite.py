@@ -200,7 +200,8 @@ def _create(path: Path) -> None:
 
 
 def _lock(path: Path) -> int:
-    handle = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    held = path.resolve()  # a link is another name of the same file
+    handle = os.open(held.with_name(held.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

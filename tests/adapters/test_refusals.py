@@ -90,7 +90,10 @@ def test_a_bare_403_is_moderation_at_acedata_and_a_missing_right_elsewhere() -> 
         ("flat", 404, "no_api", Category.FORBIDDEN_MODEL),
         ("flat", 413, "bad_request", Category.TOO_LARGE),
         ("flat", 200, "used_up", Category.BILLING),
-        ("flat", 200, "strange", Category.REJECTED),
+        ("flat", 200, "strange", Category.AMBIGUOUS),
+        ("flat", 200, "api_error", Category.AMBIGUOUS),
+        ("native", 520, "InternalError", Category.AMBIGUOUS),
+        ("gateway", 529, "strange", Category.AMBIGUOUS),
         ("native", 429, "CommodityNotPurchased", Category.BILLING),
         ("native", 429, "Throttling.BurstRate", Category.THROTTLED),
         ("native", 400, "Arrearage", Category.BILLING),
@@ -112,6 +115,19 @@ def test_a_gateways_bracketed_code_is_dashscopes() -> None:
     body = {"error": {"message": "[InvalidImageUrl] m", "type": "task_error", "code": "x"}}
     failure = SHAPES["gateway"](CATALOGUE).read_refusal(Response(400, body)).failure
     assert (failure.category, failure.code, failure.message) == (Category.MEDIA_FETCH, "InvalidImageUrl", "m")
+
+
+@pytest.mark.parametrize("shape", VENDOR)
+def test_a_2xx_that_only_talks_may_have_been_accepted(shape: str) -> None:
+    """Wire notes 6: "200 without task_id" is never sent again."""
+    for body in ({"message": "success", "data": {}}, {"code": 200, "message": "ok"}, {"error": {"message": "m"}}):
+        assert category(shape, 200, body) is Category.AMBIGUOUS
+
+
+@pytest.mark.parametrize("shape", ["flat", "native"])
+def test_a_5xx_of_the_framework_in_front_is_ambiguous(shape: str) -> None:
+    body = {"status": 500, "error": "Internal Server Error", "message": "No message available", "path": "/"}
+    assert category(shape, 500, body) is Category.AMBIGUOUS
 
 
 def test_new_apis_envelope_of_a_success_is_no_error() -> None:
