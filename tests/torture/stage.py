@@ -1,0 +1,117 @@
+"""A stage for killing: the service is a process that comes and goes; the simulator, the inbox and the clients stay."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from service.simulator import SimulatorSettings, create_simulator
+from service.simulator.world import World as Upstreams
+from tests.world import ADMIN, KEY, SECRET, Inbox, serve
+
+PATIENCE = 60.0
+"""Seconds after which a condition that did not come true fails the test."""
+
+
+async def until(condition: Callable[[], Any] | Callable[[], Awaitable[Any]], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        met = condition()
+        if await met if isinstance(met, Awaitable) else met:
+            return
+        assert time.monotonic() < deadline, f"not in {PATIENCE:g} s: {what}"
+        await asyncio.sleep(0.05)
+
+
+@dataclass
+class Stage:
+    """`url` is where the service listens while it lives."""
+
+    folder: Path
+    url: str
+    upstreams: Upstreams
+    inbox: Inbox
+    client: httpx.AsyncClient
+    process: asyncio.subprocess.Process | None = None
+    alive: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def start(self) -> None:
+        """A new process on the same database; it may not be ready yet."""
+        with (self.folder / "server.log").open("ab") as log:
+            self.process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "tests.torture.server", str(self.folder / "settings.json"), stderr=log, stdout=log
+            )
+        self.alive.set()
+
+    async def ready(self) -> bool:
+        assert self.process is not None
+        assert self.process.returncode is None, (self.folder / "server.log").read_text()[-3000:]
+        try:
+            return (await self.client.get("/ready")).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    async def end(self, kind: signal.Signals) -> int:
+        """Ends the process and says how it ended."""
+        assert self.process is not None
+        self.alive.clear()
+        self.process.send_signal(kind)
+        return await self.process.wait()
+
+    async def record(self, task_id: str) -> dict[str, Any]:
+        response = await self.client.get(f"/v1/tasks/{task_id}/record", headers={"authorization": f"Bearer {ADMIN}"})
+        assert response.status_code == 200, response.text
+        shown: dict[str, Any] = response.json()
+        return shown
+
+
+@asynccontextmanager
+async def staged(folder: Path, **settings: Any) -> AsyncIterator[Stage]:
+    port = _free_port()
+    url = f"http://127.0.0.1:{port}"
+    inbox = Inbox()
+    receiver = Starlette(routes=[Route("/{path:path}", inbox.receive, methods=["POST"])])
+    simulator = create_simulator(SimulatorSettings())
+    client = httpx.AsyncClient(base_url=url, timeout=PATIENCE, limits=httpx.Limits(max_connections=None))
+    client.headers["authorization"] = f"Bearer {KEY}"
+    async with client, serve(receiver) as inbox.url, serve(simulator) as simulator_url:
+        chosen = {
+            "database": str(folder / "ringback.db"),
+            "port": port,
+            "public_url": url,
+            "api_keys": [f"first:{KEY}"],
+            "admin_token": ADMIN,
+            "webhook_secret": SECRET,
+            "secret_keys": ["torture-secret-key"],
+            "egress_allow": "127.0.0.0/8",
+        }
+        written = {"settings": chosen | settings, "simulator": simulator_url}
+        (folder / "settings.json").write_text(json.dumps(written))
+        stage = Stage(folder, url, simulator.state.world, inbox, client)
+        try:
+            yield stage
+        finally:
+            if stage.process is not None and stage.process.returncode is None:
+                os.kill(stage.process.pid, signal.SIGKILL)
+                await stage.process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
