@@ -22,9 +22,12 @@ GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     },
     "Use a server": {
         "submit": ("submit.submit", "Submit a video task."),
+        "explain": ("explain.explain", "Show what a task would become at each provider; nothing is sent."),
         "wait": ("wait.wait", "Wait for the end of a task."),
         "get": ("tasks.get", "Show everything that is known of a task."),
         "list": ("tasks.list_tasks", "List tasks."),
+        "cancel": ("cancel.cancel", "Cancel a task."),
+        "subscribe": ("subscribe.subscribe", "Have one more URL called back."),
         "deliveries": ("deliveries.deliveries", "List callbacks and how they went."),
         "replay": ("deliveries.replay", "Send a callback again."),
         "models": ("models.models", "List the models and who offers them."),
@@ -74,6 +77,7 @@ class Index(click.Group):
                 formatter.write_dl([(name.ljust(width), line) for name, (_, line) in commands.items()])
 
 
+@click.version_option(package_name="ringback", prog_name="ringback", message="%(prog)s %(version)s")
 @click.command(
     cls=Index, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
 )

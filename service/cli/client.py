@@ -48,8 +48,19 @@ class Client:
         """Everything that the server knows of a task."""
         return self.get(f"/v1/tasks/{quote(task_id, safe='')}/record")
 
+    def cancel(self, task_id: str) -> Any:
+        return self._answer("POST", f"/v1/tasks/{quote(task_id, safe='')}/cancel", json={})
+
+    def subscribe(self, task_id: str, url: str, form: str) -> Any:
+        return self._answer(
+            "POST", f"/v1/tasks/{quote(task_id, safe='')}/subscriptions", json={"url": url, "format": form}
+        )
+
     def replay(self, delivery_id: str) -> Any:
         return self._answer("POST", f"/v1/deliveries/{quote(delivery_id, safe='')}/replay", json={})
+
+    def explain(self, question: Mapping[str, Any]) -> Any:
+        return self._answer("POST", "/v1/explain", json=question)
 
     def submit(self, path: str, content: bytes, headers: Mapping[str, str], key: str) -> Any:
         """Sends a create as it is. Its reply may be held until the video is done, so there is no time-out for it.
@@ -79,7 +90,8 @@ class Client:
         raise Refused(self._why(reply, body))
 
     def _why(self, reply: httpx.Response, body: Any) -> str:
-        said = _message(body) or f"The server answered {reply.status_code}."
+        stranger = f"What answers at {self.url} said {reply.status_code} and nothing else. Is RINGBACK_URL right?"
+        said = _message(body) or stranger
         if reply.status_code != httpx.codes.UNAUTHORIZED:
             return said
         return "The server does not know the key in RINGBACK_KEY." if self._has_key else f"{said} Set RINGBACK_KEY."
