@@ -102,7 +102,8 @@ def _none_left(objections: Mapping[str, Sequence[Objection]], model: str) -> Ref
     offering = {reasons[title] for title, found in objections.items() if all(each.offered for each in found)}
     telling = offering or set(reasons.values())
     if len(telling) == 1:
-        return refused(400, Category.INVALID_REQUEST, telling.pop())
+        said = telling.pop()
+        return refused(400, Category.INVALID_REQUEST, said if offering else f"{', '.join(objections)}: {said}")
     alike: dict[str, list[str]] = {}
     for title, reason in reasons.items():
         alike.setdefault(reason, []).append(title)

@@ -23,6 +23,7 @@ NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")  # how the URL standard tells that a 
 INTERNAL = {"localhost", "localdomain", "local", "internal", "intranet", "lan", "corp", "home", "private", "home.arpa"}
 RESERVED = {"onion", "test", "invalid", "example"}  # RFC 6761 and 7686: never in public DNS
 CLOSED_SUFFIXES = frozenset(INTERNAL | RESERVED)
+WAY_OUT = " If the receiver is on the operator's own network, RINGBACK_EGRESS_ALLOW opens it."
 
 
 class Refused(Exception):
@@ -97,18 +98,19 @@ class EgressPolicy:
         for address in addresses:
             closed = why_closed(address, nat64=self.nat64)
             if closed:
-                raise Refused(f"The host leads to an address that is not public ({closed}).")
+                raise Refused(f"The host leads to an address that is not public ({closed}).{WAY_OUT}")
         return False
 
     def check_public(self, target: Target) -> None:
         """The rules for everything that is not exempt. Raises `Refused`."""
         ports = [DEFAULT_PORTS["https"], *([DEFAULT_PORTS["http"]] if self.plain_http else [])]
+        way_out = WAY_OUT if _looks_inward(target) else ""
         if target.scheme != "https" and not self.plain_http:
-            raise Refused("The URL must be https.")
+            raise Refused(f"The URL must be https.{way_out}")
         if target.port != DEFAULT_PORTS[target.scheme]:
-            raise Refused(f"Port {target.port} is not allowed; allowed: {' and '.join(map(str, ports))}.")
+            raise Refused(f"Port {target.port} is not allowed; allowed: {' and '.join(map(str, ports))}.{way_out}")
         if target.literal is not None:
-            raise Refused("The host must be a name, not an IP address.")
+            raise Refused(f"The host must be a name, not an IP address.{way_out}")
         if any(host == target.host for host, _ in self.own_pairs):
             raise Refused("The URL leads back to this server.")
         _check_name(target.host)
@@ -175,9 +177,16 @@ def _with_plain_host(url: httpx.URL) -> httpx.URL:
     return url if plain == host else url.copy_with(host=plain)
 
 
+def _looks_inward(target: Target) -> bool:
+    """Whether the spelling alone says that a receiver of one's own is meant, as in http://localhost:3000/."""
+    if target.literal is not None:
+        return why_closed(target.literal) is not None
+    return "." not in target.host or target.host.rpartition(".")[2] in INTERNAL
+
+
 def _check_name(host: str) -> None:
     labels = host.split(".")
     if len(labels) < 2:
-        raise Refused("The host must be a full public name with a dot in it.")
+        raise Refused(f"The host must be a full public name with a dot in it.{WAY_OUT}")
     if labels[0] == "metadata" or not CLOSED_SUFFIXES.isdisjoint((labels[-1], ".".join(labels[-2:]))):
         raise Refused("The host is a name for internal use; use a public one.")

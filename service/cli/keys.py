@@ -50,7 +50,8 @@ def create(name: str, imports: bool, callback_url: str | None, config: Path | No
         print_json(shown)
     else:
         print_fields(shown)
-        click.echo("Keep both now: they are not shown again.", err=True)
+        where = "" if settings.on_postgres else f" The key is good for a server on {Path(settings.database).resolve()}."
+        click.echo(f"Keep both now: they are not shown again.{where}", err=True)
 
 
 @keys.command("list")

@@ -123,7 +123,8 @@ def _kept_secrets(settings: Settings, missing: set[str]) -> dict[str, Any]:
         reason = error.strerror or str(error)
     except ValueError:
         reason = "it is not what this program wrote there"
-    raise SettingsError([f"The secrets in {path} cannot be used ({reason}). Mend the file, or set {variables}."])
+    mend = "Mend the file" if path.parent.is_dir() else f"Make the folder {path.parent}, where RINGBACK_DATABASE is"
+    raise SettingsError([f"The secrets in {path} cannot be used ({reason}). {mend}, or set {variables}."])
 
 
 def load_client(environ: Mapping[str, str] = os.environ) -> ClientSettings:

@@ -103,7 +103,7 @@ def _webhook_secret(secret: SecretStr) -> SecretStr:
     except (binascii.Error, ValueError):
         decoded = b""
     if encoded == text or not 24 <= len(decoded) <= 64 or base64.b64encode(decoded).decode() != encoded:
-        raise ValueError("it must be whsec_ and then 24 to 64 bytes in padded standard base64")
+        raise ValueError("it must be whsec_ and then 24 to 64 bytes in padded base64 (openssl rand -base64 32)")
     return secret
 
 

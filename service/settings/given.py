@@ -68,7 +68,7 @@ def read_file(environ: Mapping[str, str], config: Path | None) -> File:
 def read_given(variables: Mapping[str, str], environ: Mapping[str, str], file: File) -> Given:
     """`variables` maps each setting to its variable. Raises `SettingsError` for unknown names in the file."""
     if unknown := [name for name in file.content if name not in variables]:
-        raise SettingsError(f"{file.path} has an unknown name {name!r}{_near(name, variables)}." for name in unknown)
+        raise SettingsError(f"{file.path} has an unknown name {name!r}{_hint(name, variables)}." for name in unknown)
     from_file = dict(file.content)
     from_environ = {name: environ[variable] for name, variable in variables.items() if environ.get(variable)}
     labels = {name: f"{name} in {file.path}" for name in from_file} | {name: variables[name] for name in from_environ}
@@ -80,6 +80,11 @@ def _unknown_variables(known: Iterable[str], environ: Mapping[str, str]) -> Iter
     for variable in sorted(environ):
         if variable.startswith(PREFIX) and variable not in names and not _KUBERNETES.match(variable):
             yield f"{variable} is not a setting and was ignored{_near(variable, names)}."
+
+
+def _hint(name: str, known: Iterable[str]) -> str:
+    """Of a name in the file, where a variable's may have been copied to."""
+    return _near(name.lower().removeprefix(PREFIX.lower()), known)
 
 
 def _near(name: str, known: Iterable[str]) -> str:

@@ -271,6 +271,12 @@ def test_an_unknown_name_in_the_file_is_an_error_with_the_nearest_name(place: Pa
     assert second.startswith(f"{config} has an unknown name 'server'")
 
 
+def test_a_variable_copied_into_the_file_is_told_its_name_there(place: Path) -> None:
+    first, second = problems({}, written(place, 'RINGBACK_PORT = 1\nDASHSCOPE_API_KEY = "k"\n'))
+    assert first.endswith("'RINGBACK_PORT' (did you mean port?).")
+    assert second.endswith("'DASHSCOPE_API_KEY' (did you mean dashscope_api_key?).")
+
+
 def test_an_unknown_variable_is_a_warning_with_the_nearest_name(place: Path) -> None:
     environ = {"RINGBACK_PUBLIC_ULR": "https://x.example", "RINGBACK_TEST_POSTGRES": "x", "RINGBACK_KEY": "k"}
     settings = load(None, environ)
@@ -370,6 +376,7 @@ def test_a_secrets_file_that_everybody_can_read_stops_the_start(place: Path) -> 
 def test_a_missing_directory_is_told(place: Path) -> None:
     (problem,) = problems({"RINGBACK_DATABASE": "no/such/place.db"})
     assert problem.startswith("The secrets in no/such/place.db.secrets cannot be used (No such file or directory)")
+    assert "Make the folder no/such" in problem
 
 
 def test_servers_on_one_postgres_must_be_given_their_secrets(place: Path) -> None:
