@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from adapters.base import Adapter, BatchAdapter, CancelAdapter
 from adapters.messages import Query, Report, Request, Response, Unreadable
@@ -82,7 +83,8 @@ class Upstream:
                 )
         if query.batch and isinstance(self.adapter, BatchAdapter):
             return self.adapter.read_reports(response)
-        return [self.adapter.read_report(response)]
+        report = self.adapter.read_report(response)
+        return [report if report.task_id else replace(report, task_id=query.task_ids[0])]
 
     async def _send(self, request: Request, read_timeout: float, *, fresh: bool) -> Response:
         credentials = {"authorization": f"Bearer {self._key}", "accept": "application/json"}
