@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from adapters.base import Adapter
@@ -82,7 +82,8 @@ class Explainer:
             return Candidate(upstream.provider, objections)
         adapter = upstream.adapter
         sent = adapter.write_submission(as_sent(submission, self._urls.example(upstream.provider)))
-        translation = adapter.translate_submission(submission)
+        real = replace(submission, model=self._catalogue.real_name(submission.model))
+        translation = adapter.translate_submission(real)
         changes = _changes(shape, adapter, request.body, submission, translation, sent.body)
         return Candidate(upstream.provider, (), sent, changes, cost(model, upstream.provider, translation.submission))
 
@@ -103,6 +104,7 @@ def _changes(
         added={path: value for path, value in said.items() if path not in known | alike},
         left_out={
             **translation.left_out,
+            **_alias(shape, submission.model, translation.submission.model),
             **{path: why for path, why in shape.transport.items() if path in given and path not in alike},
         },
     )
@@ -113,7 +115,9 @@ def _carried(
 ) -> Iterator[tuple[str, str]]:
     """The client's wire path and the provider's of everything that is said in the client's own words."""
     said = translation.submission
-    texts = {"model": said.model, "prompt": said.prompt, "negative_prompt": said.negative_prompt}
+    texts = {"prompt": said.prompt, "negative_prompt": said.negative_prompt}
+    if said.model == submission.model:
+        texts["model"] = said.model
     for name in (name for name, value in texts.items() if value is not None):
         yield shape.wire_path(name), adapter.wire_path(name)
     for name in (name for name in said.parameters if name not in translation.defaulted):
@@ -123,6 +127,10 @@ def _carried(
     for path in said.extra:
         place = path.partition("[")[0]  # an item of an unknown type stands among the others
         yield place, place
+
+
+def _alias(shape: Adapter, given: str, real: str) -> Mapping[str, str]:
+    return {} if given == real else {shape.wire_path("model"): f"the operator's other name of {real}"}
 
 
 def _fields(body: Fields) -> Iterator[tuple[str, Any]]:

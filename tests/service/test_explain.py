@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from adapters.catalogue import builtin
 from adapters.providers import PROVIDERS
 from tests.service.asking import NATIVE
 from tests.service.orders import MODELS, order
@@ -142,6 +143,17 @@ async def test_within_a_family_only_the_callback_is_ours(tmp_path: Path) -> None
         assert told["added"] == [{"name": "callback_url", "value": PLACEHOLDER}]
         assert [one["name"] for one in told["left_out"]] == ["callback_url"]
         assert told["renamed"] == told["defaulted"] == []
+
+
+@pytest.mark.parametrize("shape", ["flat", "native"])
+async def test_an_alias_is_told_with_what_it_means(shape: str, tmp_path: Path) -> None:
+    body = {"flat": {"prompt": "p"}, "native": {"input": {"prompt": "p"}}}[shape] | {"model": "quick"}
+    async with world(tmp_path, catalogue=builtin('[aliases]\nquick = "wan2.7-t2v"')) as it:
+        told = await candidate(it, "dashscope", shape, body)
+    assert told["request"]["body"]["model"] == "wan2.7-t2v"
+    assert {"name": "model", "value": "wan2.7-t2v"} in told["added"]
+    assert {"name": "model", "reason": "the operator's other name of wan2.7-t2v"} in told["left_out"]
+    assert_complete(body, told)
 
 
 async def test_without_a_public_url_no_callback_is_asked_for(tmp_path: Path) -> None:
