@@ -88,9 +88,9 @@ def _place(shape: Adapter, problem: Problem, model: Model) -> str:
 
 def _unknown_model(catalogue: Catalogue, shape: Adapter, name: str) -> Refused:
     near = catalogue.near(name)
-    hint = f" Did you mean {' or '.join(near)}?" if near else ""
+    hint = f"Did you mean {' or '.join(near)}?" if near else "`ringback models` lists them."
     path = shape.wire_path("model")
-    text = f"{path}: {name[:80]!r} is not a model in the catalogue.{hint}"
+    text = f"{path}: {name[:80]!r} is not a model in the catalogue. {hint}"
     way_out = "The header X-Ringback-Provider passes it to a provider all the same."
     return refused(400, Category.INVALID_REQUEST, f"{text} {way_out}")
 
@@ -102,7 +102,7 @@ def _none_left(objections: Mapping[str, Sequence[Objection]], model: str) -> Ref
     offering = {reasons[title] for title, found in objections.items() if all(each.offered for each in found)}
     telling = offering or set(reasons.values())
     if len(telling) == 1:
-        said = telling.pop()
+        (said,) = telling
         return refused(400, Category.INVALID_REQUEST, said if offering else f"{', '.join(objections)}: {said}")
     alike: dict[str, list[str]] = {}
     for title, reason in reasons.items():

@@ -58,9 +58,8 @@ def test_a_provider_without_the_model_is_passed_over() -> None:
 
 def test_the_named_provider_takes_it_or_nobody_does() -> None:
     assert chosen("native", native("happyhorse-1.0-t2v"), "dashscope", "acedata", named="acedata") == "acedata"
-    assert "does not offer wan2.7-t2v" in objection(
-        "native", native("wan2.7-t2v"), "acedata", "dashscope", named="acedata"
-    )
+    told = objection("native", native("wan2.7-t2v"), "acedata", "dashscope", named="acedata")
+    assert told == "AceData: it does not offer wan2.7-t2v."
     assert objection("native", native("wan2.7-t2v"), "dashscope", named="apiyi").endswith("it may be dashscope.")
 
 
