@@ -1,0 +1,52 @@
+"""Packages of npm for tests, installed once outside the checkout, exactly as a lock file says."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+OLDEST_NODE = 20
+INSTALL = ("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", "--fetch-retries=1")
+PATIENCE = 120
+"""Seconds. It takes about six."""
+
+
+def install(project: Path) -> Path:
+    """The `node_modules` of a project with a lock file. Skips the test, saying why, where there can be none."""
+    _check_node()
+    key = hashlib.sha256((project / "package-lock.json").read_bytes()).hexdigest()[:16]
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ringback" / "node"
+    made = cache / key / "node_modules"
+    if not made.exists():
+        made.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache) as folder:
+            _fill(Path(folder), project)
+            with suppress(OSError):  # somebody else was faster
+                (Path(folder) / "node_modules").rename(made)
+    return made
+
+
+def _check_node() -> None:
+    if not (shutil.which("node") and shutil.which("npm")):
+        pytest.skip("Node and npm are not installed")
+    said = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    if int(said.removeprefix("v").split(".")[0]) < OLDEST_NODE:
+        pytest.skip(f"Node {said} is older than {OLDEST_NODE}")
+
+
+def _fill(folder: Path, project: Path) -> None:
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(project / name, folder)
+    try:
+        done = subprocess.run(INSTALL, cwd=folder, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    except subprocess.TimeoutExpired:
+        pytest.skip(f"npm did not install the packages within {PATIENCE} s")
+    if done.returncode:
+        pytest.skip(f"npm cannot install the packages: {done.stderr.strip()[-300:]}")
