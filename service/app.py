@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -48,8 +49,9 @@ from service.waiting import WaitingRoom
 from service.worker import Worker
 
 log = get_logger("app")
-STOP_SECONDS = 4.0
-"""How long open sends, looks and attempts may take to finish at a stop."""
+STOP_SECONDS = 7.5
+"""How long a stop may take from its announcement: requests in hand end first, then open sends, looks and attempts. A
+create that is cut off is in doubt, mostly for good, so its answer is waited for as long as can be."""
 
 
 class Ringback:
@@ -69,6 +71,7 @@ class Ringback:
         self.settings = settings
         self.clock = clock
         self._jitter = jitter
+        self._leave_by = math.inf
         for warning in settings.warnings:
             log.event("settings.odd", level=logging.WARNING, message=warning)
         self.catalogue = settings.catalogue
@@ -155,11 +158,13 @@ class Ringback:
             self.hurry()
             for worker in self.workers.values():
                 worker.stop()
-            await asyncio.gather(self.submitter.close(STOP_SECONDS), _end(loops, STOP_SECONDS))
+            left = max(self._leave_by - asyncio.get_running_loop().time(), 0.0)
+            await asyncio.gather(self.submitter.close(left), _end(loops, left))
             await self.close()
 
     def hurry(self) -> None:
         """The server is about to stop: held requests end now, with the async reply and not with a drop."""
+        self._leave_by = min(self._leave_by, asyncio.get_running_loop().time() + STOP_SECONDS)
         self.waiting.close()
         self.submitter.hurry()
 

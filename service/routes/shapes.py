@@ -44,6 +44,7 @@ ORDER_HEADERS = ("x-callback-url", "x-callback-format", "x-ringback-metadata", "
 
 async def create(request: HttpRequest) -> HttpResponse:
     house = house_of(request)
+    began = house.clock()
     client = await caller(request)
     name = shape_name(request.url.path)
     order = await _order(request, client, name)
@@ -51,7 +52,7 @@ async def create(request: HttpRequest) -> HttpResponse:
         task, submission = await house.submitter.submit(order)
         if submission.hold:
             seconds = min(submission.timeout or house.limits.hold_seconds, house.limits.hold_seconds)
-            task = await _hold(house, task, order.connection, seconds)
+            task = await _hold(house, task, order.connection, max(seconds - (house.clock() - began) / 1000, 0.0))
         response = _created(house.shapes[name], task, held=submission.hold)
     response.background = BackgroundTask(house.submitter.answered, task, order.connection)
     return response
@@ -99,7 +100,7 @@ async def cancel(request: HttpRequest) -> HttpResponse:
 
 
 def _unknown(asked: Query) -> Report:
-    return Report(task_id=asked.task_ids[0], state=State.UNKNOWN, service=asked.service)
+    return Report(task_id=asked.task_ids[0], state=State.UNKNOWN, service=asked.service, request_id=str(uuid4()))
 
 
 async def _order(request: HttpRequest, client: Client, shape: str) -> Order:
