@@ -72,6 +72,7 @@ class Ringback:
         self.clock = clock
         self._jitter = jitter
         self._leave_by = math.inf
+        self.instance = str(uuid4())
         for warning in settings.warnings:
             log.event("settings.odd", level=logging.WARNING, message=warning)
         self.catalogue = settings.catalogue
@@ -85,7 +86,7 @@ class Ringback:
         self.urls = CallbackUrls(settings.public_url, self.tokens)
         self._upstream_client = upstream or upstream_client()
         self._egress_client = egress_client(self.guard)
-        self.upstreams = _upstreams(settings, self.shapes, self._upstream_client, clock())
+        self.upstreams = upstreams_of(settings, self.shapes, self._upstream_client, clock())
         self.clients = clients_of(settings, self.store, clock)
         self.teller = Teller(self.shapes, _message_id)
         self.waiting = WaitingRoom(settings.hold_per_key)
@@ -139,6 +140,7 @@ class Ringback:
             workers=self.workers,
             limits=Limits(self.settings.create_bytes, self.settings.hold_seconds),
             clock=self.clock,
+            instance=self.instance,
         )
 
     async def recover(self) -> None:
@@ -208,7 +210,7 @@ def egress_policy(settings: Settings) -> EgressPolicy:
         raise SettingsError([f"RINGBACK_EGRESS_ALLOW: {error}."]) from error
 
 
-def _upstreams(
+def upstreams_of(
     settings: Settings, shapes: Mapping[str, Adapter], client: httpx.AsyncClient, now: int
 ) -> tuple[Upstream, ...]:
     return tuple(

@@ -12,6 +12,8 @@ from service.http import Client, NoReply, send_upstream, upstream_request
 from service.pacing import Bucket
 
 LOOK_SECONDS = 20.0
+NOBODY = "00000000-0000-0000-0000-000000000000"
+"""The nil UUID: the id of no task. AceData's Dify plugin tests a credential with it."""
 
 
 class Unheard(Exception):
@@ -61,6 +63,11 @@ class Upstream:
             raise Unheard(error.reason) from error
         except Unreadable as error:
             raise Unheard(f"the reply could not be read: {error.path or 'body'}") from error
+
+    async def probe(self) -> Response:
+        """Its reply to a question that is free and needs the key: how a task is that there cannot be. Raises
+        `NoReply` (service.http)."""
+        return await self._send(self.adapter.write_query(Query((NOBODY,))), LOOK_SECONDS, fresh=False)
 
     async def cancel(self, upstream_id: str) -> bool:
         """False: it is too late, or this upstream has no cancel. Raises `Unheard`: it may be canceled or not."""

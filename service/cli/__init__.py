@@ -19,6 +19,7 @@ GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "serve": ("serve.serve", "Run the server."),
         "sim": ("sim.sim", "Run the simulated providers: no account, no money."),
         "keys": ("keys.keys", "Make, list and revoke client keys."),
+        "doctor": ("doctor.doctor", "Check keys, clock, addresses and database, at no cost."),
     },
     "Use a server": {
         "submit": ("submit.submit", "Submit a video task."),

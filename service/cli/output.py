@@ -26,6 +26,9 @@ COLOURS: Mapping[str, str] = {
     "CANCELED": "yellow",
     "IN_DOUBT": "yellow",
     "RUNNING": "cyan",
+    "ok": "green",
+    "warning": "yellow",
+    "problem": "red",
 }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from service.openapi.explaining import EXPLAIN
 from service.openapi.parts import PAGE, call, errors, in_path, parameter
-from service.openapi.words import ADDRESS, FLAG, TEXT, Part, Schema, array, nullable, record, ref, reply
+from service.openapi.words import ADDRESS, FLAG, TEXT, Part, Schema, array, nullable, record, ref, reply, some
 
 
 def _tasks() -> Part:
@@ -144,6 +144,7 @@ def _operator() -> Part:
 def _open() -> Part:
     """What needs no key."""
     status = record({"status": TEXT})
+    alive = record({"status": TEXT, "instance": TEXT, "loops": some({})})
     callback = call(
         "callback",
         "Providers",
@@ -152,7 +153,7 @@ def _open() -> Part:
         body={"description": "Whatever the provider says; nothing in it is believed"},
     )
     paths: Part = {
-        "/health": {"get": call("health", "Ringback", "Is every loop alive", _yes_or_no(status))},
+        "/health": {"get": call("health", "Ringback", "Is every loop alive", _yes_or_no(alive))},
         "/ready": {"get": call("ready", "Ringback", "May it get traffic", _yes_or_no(status))},
         "/openapi.json": {"get": call("openapi", "Ringback", "This document", reply(200, "It", {"type": "object"}))},
         "/callbacks/{provider}/{token}": {"post": callback},

@@ -58,7 +58,7 @@ class Limits:
 @dataclass(frozen=True, slots=True)
 class House:
     """What the routes reach; the composition root fills it. `upstream_shapes` is the shape of each configured
-    provider; `workers` has a "deliver" and one "look.<provider>" each."""
+    provider; `workers` has a "deliver" and one "look.<provider>" each. `instance` is this run of the server."""
 
     store: Store
     clients: Clients
@@ -74,6 +74,7 @@ class House:
     workers: Mapping[str, Worker[Any]]
     limits: Limits
     clock: Clock
+    instance: str
 
 
 def house_of(request: HttpRequest) -> House:

@@ -13,7 +13,9 @@ DEAD_MS = 60_000
 
 
 async def health(request: HttpRequest) -> HttpResponse:
-    """503 when a loop has not come round for a minute or has ended: the server would still answer without it."""
+    """503 when a loop has not come round for a minute or has ended: the server would still answer without it.
+
+    `instance` tells one run of a server from another: whether a public URL leads here, or elsewhere."""
     house = house_of(request)
     now = house.clock()
     loops = {
@@ -21,7 +23,8 @@ async def health(request: HttpRequest) -> HttpResponse:
         for name, worker in house.workers.items()
     }
     healthy = all(loop["alive"] for loop in loops.values())
-    return JSONResponse({"status": "ok" if healthy else "failing", "loops": loops}, 200 if healthy else 503)
+    status = "ok" if healthy else "failing"
+    return JSONResponse({"status": status, "instance": house.instance, "loops": loops}, 200 if healthy else 503)
 
 
 async def ready(request: HttpRequest) -> HttpResponse:
