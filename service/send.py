@@ -6,7 +6,7 @@ accepted (sent again later); or in doubt, which is never sent again.
 
 from __future__ import annotations
 
-import logging
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -42,6 +42,9 @@ OPERATOR = frozenset({Category.AUTH, Category.BILLING})
 
 ACCOUNT_SECONDS = 600.0
 """Before a task that was accepted already is tried again after such a refusal."""
+
+KEEP_AGAIN = (1.0, 2.0, 5.0, 10.0, 30.0, *(60.0,) * 10)
+"""Seconds between tries to write down what was paid for; together less than a doubt lasts."""
 
 GIVE_UP_MS = 24 * 3600 * 1000
 ACCOUNT_TROUBLE = Refusal(
@@ -151,14 +154,21 @@ class Sender:
         called_back = self._urls.of(provider, placement) is not None
         first = provider.slow_look_seconds if called_back else min(provider.first_look_seconds, upstream.every)
         look_at = now + spread(first, self._jitter)
-        try:
-            await self._store.tasks.accepted(placement, acceptance.task_id, now, look_at)
-        except Exception:
-            # A full disk, say. The task is paid for and its id is only here: leave it where an operator finds it.
-            log.event("task.unrecorded", level=logging.ERROR, task=task.id, upstream_id=acceptance.task_id)
-            raise
+        await self._keep(task, placement, acceptance.task_id, look_at)
         self._wake(f"look.{task.provider}")
         log.event("task.placed", task=task.id, provider=task.provider, placement=placement)
+
+    async def _keep(self, task: Task, placement: str, upstream_id: str, look_at: int) -> None:
+        """The task is paid for and its id is only here: a full disk, say, is waited out, and the log tells the id."""
+        for pause in (*KEEP_AGAIN, None):
+            try:
+                await self._store.tasks.accepted(placement, upstream_id, self._clock(), look_at)
+                return
+            except Exception as error:
+                log.failure("task.unrecorded", error, task=task.id, upstream_id=upstream_id)
+                if pause is None:
+                    raise
+                await asyncio.sleep(pause)
 
     async def _defer(self, task: Task, placement: str, reason: str, retry_after: float | None) -> None:
         now = self._clock()

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from service.store import AlreadyServed, Store
+from service.tasks import Task
 from service.worker import Worker
 from tests.service.asking import create, created, events, id_of, record, told
 from tests.world import World, world
@@ -133,3 +134,23 @@ def test_a_second_server_is_refused_under_another_name_of_the_file_too(tmp_path:
             Store.open(link)
     finally:
         asyncio.run(store.close())
+
+
+async def test_a_paid_task_outlives_a_disk_that_is_full_for_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.send.KEEP_AGAIN", (0.0,) * 5, raising=False)
+    async with world(tmp_path) as it:
+        keep, full = it.ringback.store.tasks.accepted, [True] * 3
+
+        async def accepted(*given: Any) -> Task | None:
+            if full:
+                full.pop()
+                raise sqlite3.OperationalError("database or disk is full")
+            return await keep(*given)
+
+        it.ringback.store.tasks.accepted = accepted  # type: ignore[method-assign]
+        task_id = await created(it, "seconds=5")
+        await it.settle(1200, 10)
+        assert (await record(it, task_id))["state"] == "SUCCEEDED"
+        assert len(it.upstreams.creates) == len(told(it)) == 1
