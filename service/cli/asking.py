@@ -9,7 +9,7 @@ from typing import IO, Any, TypeVar
 
 import click
 
-from service.cli.composing import MEDIA, compose
+from service.cli.composing import MEDIA, Find, compose
 from service.cli.exits import Misused
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -42,7 +42,7 @@ def video_options(command: F) -> F:
     return reduce(lambda decorated, option: option(decorated), reversed(OPTIONS), command)
 
 
-def content(body: IO[bytes] | None, shape: str, fields: dict[str, Any]) -> bytes:
+def content(body: IO[bytes] | None, shape: str, fields: dict[str, Any], find: Find) -> bytes:
     """The body of a create: the given one as it is, or one that is made of the options. Raises `Misused`."""
     given = [name for name, value in fields.items() if value not in (None, ())]
     if body is not None:
@@ -53,4 +53,4 @@ def content(body: IO[bytes] | None, shape: str, fields: dict[str, Any]) -> bytes
         raise Misused(f"--shape {shape} needs --body.")
     if not fields["model"]:
         raise Misused("Name a --model (`ringback models` lists them), or send a --body.")
-    return json.dumps(compose(**fields)).encode()
+    return json.dumps(compose(find, **fields)).encode()

@@ -9,6 +9,7 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 
+from service.cli.composing import Known, find_builtin
 from service.cli.exits import Refused, Unreachable
 from service.cli.options import load_client_settings
 from service.settings import ClientSettings, is_loopback
@@ -54,6 +55,17 @@ class Client:
     def subscribe(self, task_id: str, url: str, form: str) -> Any:
         return self._answer(
             "POST", f"/v1/tasks/{quote(task_id, safe='')}/subscriptions", json={"url": url, "format": form}
+        )
+
+    def model(self, name: str) -> Known | None:
+        """A model or an alias; the server is asked for what does not come with us, because it may have its own."""
+        return find_builtin(name) or next(
+            (
+                Known(each["service"], each["mode"])
+                for each in self.get("/v1/models")["models"]
+                if name in (each["model"], *each["aliases"])
+            ),
+            None,
         )
 
     def replay(self, delivery_id: str) -> Any:

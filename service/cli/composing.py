@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from adapters.catalogue import Model, builtin
+from adapters.catalogue import builtin
 from adapters.messages import Kind
 from service.cli.exits import Misused
 
@@ -29,7 +30,25 @@ ACTIONS: Mapping[tuple[str, str], str] = {
 """The flat word for what a model of a service and mode does; the other models need none."""
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What must be known of a model to ask for it in the flat shape."""
+
+    service: str
+    mode: str
+
+
+Find = Callable[[str], Known | None]
+
+
+def find_builtin(name: str) -> Known | None:
+    """In the catalogue that comes with us; a server may have more in its own."""
+    found = builtin().find(name)
+    return Known(found.service, found.mode) if found else None
+
+
 def compose(
+    find: Find,
     model: str,
     prompt: str | None,
     negative_prompt: str | None,
@@ -41,7 +60,7 @@ def compose(
     **parameters: Any,
 ) -> dict[str, Any]:
     """The body of a flat create that is not held. Raises `Misused`."""
-    known = builtin().find(model)
+    known = find(model)
     mode = known.mode if known else ""
     items = [*_by_model(mode, images, videos, audios), *_by_name(media)]
     body = {
@@ -57,18 +76,18 @@ def compose(
     return {name: value for name, value in body.items() if value is not None}
 
 
-def path_for(shape: str, content: bytes) -> str:
+def path_for(shape: str, content: bytes, find: Find) -> str:
     """Where a create goes. A flat one has a path for each service, which its model decides."""
-    return PATHS[shape] if shape in PATHS else f"/{_service(content)}/videos"
+    return PATHS[shape] if shape in PATHS else f"/{_service(content, find)}/videos"
 
 
-def _service(content: bytes) -> str:
+def _service(content: bytes, find: Find) -> str:
     try:
         body = json.loads(content)
     except ValueError:
         return "wan"  # the server will say what is wrong with it
     name = str(body.get("model", "")) if isinstance(body, dict) else ""
-    known: Model | None = builtin().find(name)
+    known = find(name)
     guessed = "happyhorse" if name.startswith("happyhorse") else "wan"
     return known.service if known else guessed
 

@@ -28,8 +28,8 @@ def explain(body: IO[bytes] | None, shape: str, provider: str | None, as_json: b
     ringback explain --model wan2.7-t2v --prompt "A lighthouse at sunset" --duration 4
     ringback explain --shape native --body request.json --provider acedata
     """
-    question = {"shape": shape, "body": _parsed(content(body, shape, fields)), "provider": provider}
     with Client() as client:
+        question = {"shape": shape, "body": _parsed(content(body, shape, fields, client.model)), "provider": provider}
         told = client.explain({name: value for name, value in question.items() if value is not None})
     if as_json:
         print_json(told)

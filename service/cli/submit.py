@@ -43,11 +43,11 @@ def submit(
     ringback submit --model wan2.6-t2v --prompt "A lighthouse at sunset" --wait
     ringback submit --shape native --body request.json --callback https://example.com/hook
     """
-    sent = content(body, shape, fields)
     named = {"x-callback-url": callback, "x-ringback-provider": provider, "x-ringback-metadata": _metadata(metadata)}
     headers = {name: value for name, value in named.items() if value is not None}
     with Client() as client:
-        reply = client.submit(path_for(shape, sent), sent, headers, idempotency_key or str(uuid4()))
+        sent = content(body, shape, fields, client.model)
+        reply = client.submit(path_for(shape, sent, client.model), sent, headers, idempotency_key or str(uuid4()))
         task_id = _task_id(reply)
         if not (waits and as_json):  # then the record says it
             print_json(reply) if as_json else click.echo(task_id)

@@ -11,7 +11,8 @@ from adapters import SHAPES
 from adapters.catalogue import builtin
 from adapters.check import check
 from adapters.messages import Kind, Request, Submission
-from service.cli.composing import compose, path_for
+from adapters.providers import PROVIDERS
+from service.cli.composing import compose, find_builtin, path_for
 from service.cli.exits import Misused
 
 URL = "https://example.com/"
@@ -20,11 +21,11 @@ URL = "https://example.com/"
 def composed(model: str, **options: Any) -> dict[str, Any]:
     empty: dict[str, Any] = {"prompt": "a cat", "negative_prompt": None}
     empty |= dict.fromkeys(("images", "videos", "audios", "media", "more"), ())
-    return compose(model=model, **(empty | options))
+    return compose(find_builtin, model=model, **(empty | options))
 
 
 def read(body: dict[str, Any]) -> Submission:
-    path = path_for("flat", json.dumps(body).encode())
+    path = path_for("flat", json.dumps(body).encode(), find_builtin)
     return SHAPES["flat"](builtin()).read_submission(Request("POST", path, body))
 
 
@@ -41,7 +42,7 @@ def test_every_model_of_the_catalogue_can_be_asked_for(name: str) -> None:
     submission = read(composed(name, duration=5 if model.mode != "edit" else None, **needed))
     assert submission.model == name
     assert not submission.hold
-    assert any(not check(submission, model, provider) for provider in model.providers)
+    assert any(not check(submission, model, PROVIDERS[provider]) for provider in model.providers)
 
 
 def test_a_picture_is_what_the_model_makes_of_it() -> None:
@@ -68,8 +69,8 @@ def test_what_cannot_be_meant_is_a_usage_error(options: dict[str, Any]) -> None:
 
 
 def test_a_body_goes_to_the_path_of_its_shape_and_model() -> None:
-    assert path_for("flat", b'{"model":"happyhorse-1.0-t2v"}') == "/happyhorse/videos"
-    assert path_for("flat", b'{"model":"happyhorse-9"}') == "/happyhorse/videos"
-    assert path_for("flat", b"nonsense") == path_for("flat", b"[]") == "/wan/videos"
-    assert path_for("native", b"{}").startswith("/api/v1/")
-    assert path_for("gateway", b"{}").startswith("/wan/api/v1/")
+    assert path_for("flat", b'{"model":"happyhorse-1.0-t2v"}', find_builtin) == "/happyhorse/videos"
+    assert path_for("flat", b'{"model":"happyhorse-9"}', find_builtin) == "/happyhorse/videos"
+    assert path_for("flat", b"nonsense", find_builtin) == path_for("flat", b"[]", find_builtin) == "/wan/videos"
+    assert path_for("native", b"{}", find_builtin).startswith("/api/v1/")
+    assert path_for("gateway", b"{}", find_builtin).startswith("/wan/api/v1/")

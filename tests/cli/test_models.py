@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from service.cli import main
 from service.settings import scrub
-from tests.cli.program import run
+from tests.cli.program import run, simulated, started, url_in
 
 GOOD = '[providers.mygate]\nlike = "apiyi"\nbase_url = "https://mygate.example"\n[aliases]\nmine = "wan2.7-t2v"\n'
 BAD = GOOD.replace("base_url", "base_ulr") + 'other = "mine"\n'
@@ -84,3 +84,17 @@ def test_a_server_does_not_start_with_a_wrong_catalogue(tmp_path: Path) -> None:
     refused = run(tmp_path, "serve", "--port", "0", RINGBACK_CATALOGUE="mine.toml")
     assert refused.returncode == 2
     assert refused.stderr == "ringback: mine.toml:3: providers.mygate.base_ulr: is not known; did you mean base_url?\n"
+
+
+def test_a_task_is_submitted_under_an_alias_of_the_servers_own(tmp_path: Path) -> None:
+    text = '[providers.mygate]\nlike = "apiyi"\nbase_url = "https://mygate.example"\n[aliases]\nmy-horse = "happyhorse-1.0-i2v"\n'
+    with simulated(tmp_path, "--render-seconds", "0.3") as upstreams:
+        Path("mine.toml").write_text(text)
+        own = {"RINGBACK_CATALOGUE": "mine.toml", "MYGATE_API_KEY": "sk-mine", "RINGBACK_MYGATE_POLL_SECONDS": "0.2"}
+        own["RINGBACK_MYGATE_BASE_URL"] = upstreams["RINGBACK_APIYI_BASE_URL"]
+        with started(tmp_path, "serve", "--port", "0", **own) as server:
+            at = {"RINGBACK_URL": url_in(server.until("providers: mygate"))}
+            words = ("--model", "my-horse", "--prompt", "a horse", "--image", "https://media.example/horse.png")
+            done = run(tmp_path, "submit", *words, "--wait", "--timeout", "30", **at)
+            assert (done.returncode, "/results/" in done.stdout) == (0, True), done.stderr
+            assert "also my-horse" in run(tmp_path, "models", **at).stdout

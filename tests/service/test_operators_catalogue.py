@@ -11,9 +11,10 @@ import pytest
 
 from adapters.providers import PROVIDERS
 from service.settings import Settings, SettingsError, load
-from tests.world import SIMULATOR, World, world
+from tests.world import PUBLIC_URL, SIMULATOR, World, world
 
 pytestmark = pytest.mark.anyio
+ROOT = Path(__file__).resolve().parent.parent.parent
 NATIVE = "/api/v1/services/aigc/video-generation/video-synthesis"
 MINE = f"""\
 [providers.mygate]
@@ -97,6 +98,19 @@ async def test_a_gateway_of_the_flat_shape_is_asked_in_batches(tmp_path: Path) -
         assert {told["task_id"] for told in it.inbox.bodies("/flat")} == set(tasks)
         assert {create.headers["authorization"] for create in it.upstreams.creates} == {"Bearer sk-flatgate"}
         assert all("callback_url" not in create.body for create in it.upstreams.creates)
+
+
+async def test_a_gateway_that_is_like_one_that_calls_back_calls_back(tmp_path: Path) -> None:
+    text = f'[providers.calling]\nlike = "acedata"\nbase_url = "{SIMULATOR}/acedata"\n'
+    settings = loaded(tmp_path, text, CALLING_API_KEY="sk-calling")
+    async with world(tmp_path, accounts=settings.accounts, catalogue=settings.catalogue) as it:
+        body = {"action": "text2video", "model": "wan2.6-t2v", "prompt": "a cat", "async": True}
+        task_id = await ask(it, "/wan/videos", body, "/hook")
+        [create] = it.upstreams.creates
+        assert create.body["callback_url"].startswith(f"{PUBLIC_URL}/callbacks/calling/")
+        await it.settle(45)
+        assert [told["task_id"] for told in it.inbox.bodies("/hook")] == [task_id]
+        assert it.upstreams.requests["acedata", "query"] == 1, "its callback made the only look due"
 
 
 async def test_the_operator_orders_his_gateway_among_the_others(tmp_path: Path) -> None:
@@ -226,6 +240,15 @@ def test_a_catalogue_that_is_no_text_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(SettingsError, match=r"mine\.toml: is not UTF-8 text\."):
         load(None, {"RINGBACK_CATALOGUE": str(tmp_path / "mine.toml")})
+
+
+def test_the_example_of_the_readme_is_good(tmp_path: Path) -> None:
+    section = (ROOT / "README.md").read_text("utf-8").partition("### Your own gateways")[2]
+    example = section.partition("```toml\n")[2].partition("```")[0]
+    settings = loaded(tmp_path, example, MYGATE_API_KEY="sk-mygate")
+    assert [account.provider.name for account in settings.accounts] == ["mygate"]
+    assert settings.catalogue.own == {"wan2.7-t2v", "wan2.8-t2v"}
+    assert settings.catalogue.aliases == {"my-wan": "wan2.7-t2v"}
 
 
 def test_the_builtin_rows_are_what_the_settings_have_without_a_catalogue(tmp_path: Path) -> None:
