@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 OLDEST_NODE = 20
-INSTALL = ("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", "--fetch-retries=1")
+INSTALL = ("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline")
+HASTE = ("--fetch-retries=1", "--fetch-retry-mintimeout=1000")
 PATIENCE = 120
 """Seconds. It takes about six."""
 
@@ -25,9 +26,10 @@ def install(project: Path) -> Path:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ringback" / "node"
     made = cache / key / "node_modules"
     if not made.exists():
-        made.parent.mkdir(parents=True, exist_ok=True)
+        cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache) as folder:
             _fill(Path(folder), project)
+            made.parent.mkdir(exist_ok=True)
             with suppress(OSError):  # somebody else was faster
                 (Path(folder) / "node_modules").rename(made)
     return made
@@ -45,8 +47,11 @@ def _fill(folder: Path, project: Path) -> None:
     for name in ("package.json", "package-lock.json"):
         shutil.copy(project / name, folder)
     try:
-        done = subprocess.run(INSTALL, cwd=folder, capture_output=True, text=True, timeout=PATIENCE, check=False)
+        done = subprocess.run(
+            INSTALL + HASTE, cwd=folder, capture_output=True, text=True, timeout=PATIENCE, check=False
+        )
     except subprocess.TimeoutExpired:
         pytest.skip(f"npm did not install the packages within {PATIENCE} s")
     if done.returncode:
-        pytest.skip(f"npm cannot install the packages: {done.stderr.strip()[-300:]}")
+        reasons = [line for line in done.stderr.splitlines() if line.startswith("npm error")]
+        pytest.skip(f"the packages cannot be installed: {' '.join(reasons[:3])}")

@@ -39,7 +39,7 @@ def test_neither_a_lost_answer_nor_the_upstreams_503_shows_and_one_video_is_paid
 
 def test_a_failed_task_is_shown_with_its_code_and_fetched_as_an_error(stage: Stage) -> None:
     program, prompt = _program(stage.base), "An owl, refused in a shell [sim:fail=DataInspectionFailed]"
-    ended = _first(program.output(*_create("happyhorse-1.0-t2v", prompt)))
+    ended = _first(program.output(*_create("wan2.6-t2v", prompt)))
     assert (ended["task_status"], ended["code"]) == ("FAILED", "DataInspectionFailed")
     fetched = program.run("fetch", ended["task_id"])
     assert (fetched.returncode, "DataInspectionFailed" in fetched.stderr) == (1, True)
