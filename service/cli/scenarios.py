@@ -123,7 +123,7 @@ SCENARIOS = (
     Scenario("image to video", "flat", FLAT_WAN, IMAGE_TO_VIDEO_FLAT),
     Scenario("text, held", "flat", FLAT_WAN, TEXT_TO_VIDEO_FLAT, held=True),
     Scenario("one that fails", "flat", FLAT_WAN, FAILING_FLAT, ends="FAILED"),
-    Scenario("text to video", "flat", FLAT_HAPPYHORSE, HAPPYHORSE_FLAT),
+    Scenario("HappyHorse text", "flat", FLAT_HAPPYHORSE, HAPPYHORSE_FLAT),
     Scenario("text to video", "gateway", GATEWAY, LIGHTHOUSE),
     Scenario("text alone", "gateway", GATEWAY, SEASHORE),
     Scenario("text and settings", "gateway", GATEWAY, SEASHORE_IN_FULL),
@@ -134,5 +134,5 @@ SCENARIOS = (
     Scenario("picture and sound", "native", NATIVE, RAP),
     Scenario("reference", "native", NATIVE, DRESS),
     Scenario("video editing", "native", NATIVE, OUTFIT),
-    Scenario("text to video", "native", NATIVE, HAPPYHORSE_NATIVE),
+    Scenario("HappyHorse text", "native", NATIVE, HAPPYHORSE_NATIVE),
 )
