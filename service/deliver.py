@@ -6,6 +6,7 @@ anything else is tried again by the schedule; 410 Gone ends it. Redirects are ne
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,13 +21,16 @@ from service.guard import EgressGuard
 from service.http import Client, NoReply, Reply, send_once
 from service.logs import get_logger
 from service.signing import sign
-from service.store import Queue, Store
+from service.store import Store
 from service.tasks import Attempt, Delivery, DeliveryState
 
 log = get_logger("deliver")
 DEADLINE_SECONDS = 20.0
 LEASE_MS = 60_000
 GONE = 410
+SHARE = 16
+"""A receiver with so many attempts open gets no further ones before one has ended."""
+
 REPLY_KEPT = 2_000
 
 
@@ -63,15 +67,28 @@ class DeliveryQueue:
         self._guard = guard
         self._clock = clock
         self._jitter = jitter
+        self._open: Counter[str] = Counter()
 
     async def claim(self, room: int) -> Sequence[Delivery]:
         now = self._clock()
-        return await self._store.deliveries.claim(now, now + LEASE_MS, room)
+        claimed = await self._store.deliveries.claim(now, now + LEASE_MS, min(room, SHARE), self._busy())
+        self._open.update(delivery.receiver for delivery in claimed)
+        return claimed
 
     async def next_due(self) -> int | None:
-        return await self._store.queues.next_due(Queue.DELIVERIES)
+        return await self._store.deliveries.next_due(self._busy())
 
     async def handle(self, item: Delivery) -> None:
+        try:
+            await self._attempt(item)
+        finally:
+            self._open[item.receiver] -= 1
+            self._open += Counter()  # drops the receivers to which nothing is open
+
+    def _busy(self) -> list[str]:
+        return [receiver for receiver, attempts in self._open.items() if attempts >= SHARE]
+
+    async def _attempt(self, item: Delivery) -> None:
         started = self._clock()
         try:
             url = self._guard.policy.check_url(item.url)  # where it leads is judged at the connection

@@ -180,6 +180,7 @@ class Subscription:
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """One message. Its `id` is the `webhook-id` and `body` its exact bytes, both fixed for every attempt and replay.
+    `receiver` is the host and port of its `url`: a slow one may not take the attempts of all others.
     `attempts` counts all POSTs, `tries` those since the schedule last began; `claimed_at` is set during one."""
 
     id: str
@@ -187,6 +188,7 @@ class Delivery:
     subscription: str
     client: str
     url: str
+    receiver: str
     type: str
     state: DeliveryState
     body: bytes

@@ -7,6 +7,7 @@ Ringback's own form, the same for every shape.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -39,6 +40,7 @@ class Teller:
             subscription=subscription.id,
             client=task.client,
             url=subscription.url,
+            receiver=receiver_of(subscription.url),
             type=TYPES[task.state],
             state=DeliveryState.PENDING,
             body=self._body(task, subscription.format),
@@ -49,6 +51,11 @@ class Teller:
     def _body(self, task: Task, form: Format) -> bytes:
         content = event(task) if form is Format.EVENT else self._shapes[task.shape].write_callback(describe(task))
         return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def receiver_of(url: str) -> str:
+    """Host and port as they stand in a URL."""
+    return re.split(r"[/?#]", url.partition("://")[2], maxsplit=1)[0].lower()
 
 
 def event(task: Task) -> dict[str, Any]:

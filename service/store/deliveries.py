@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from service.store import rows
@@ -14,19 +15,32 @@ class DeliveryVerbs:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    async def claim(self, now: int, lease: int, limit: int) -> list[Delivery]:
-        """Takes deliveries that are due; they are due again at `lease` if nothing is recorded by then."""
+    async def claim(self, now: int, lease: int, limit: int, busy: Collection[str] = ()) -> list[Delivery]:
+        """Takes deliveries that are due, but none to the receivers that are `busy`; they are due again at `lease` if
+        nothing is recorded by then."""
+        others, receivers = rows.none_of("receiver", busy)
 
         def verb(tx: Transaction) -> list[Delivery]:
             claimed = tx.all(
                 f"UPDATE deliveries SET due_at = :lease, claimed_at = :now WHERE id IN (SELECT id FROM deliveries"
-                f" WHERE due_at <= :now ORDER BY due_at LIMIT :limit{tx.skip_locked}) RETURNING"
+                f" WHERE due_at <= :now AND {others} ORDER BY due_at LIMIT :limit{tx.skip_locked}) RETURNING"
                 f" {rows.columns(Delivery)}",
-                now=now, lease=lease, limit=limit,
+                now=now, lease=lease, limit=limit, **receivers,
             )  # fmt: skip
             return [rows.read_delivery(row) for row in claimed]
 
         return await self._engine.write(verb)
+
+    async def next_due(self, busy: Collection[str] = ()) -> int | None:
+        """When the next delivery is due to a receiver that is not `busy`. None: there is none."""
+        others, receivers = rows.none_of("receiver", busy)
+
+        def verb(tx: Transaction) -> int | None:
+            sql = f"SELECT min(due_at) AS due FROM deliveries WHERE due_at IS NOT NULL AND {others}"
+            row = tx.one(sql, **receivers)
+            return None if row is None else row["due"]
+
+        return await self._engine.read(verb)
 
     async def attempted(
         self, claimed: Delivery, attempt: Attempt, state: DeliveryState, delivered_at: int | None

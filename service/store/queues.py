@@ -1,4 +1,6 @@
-"""The four queues as a whole: when their next row is due, and what a dead server had claimed."""
+"""The queues as a whole: when their next row is due, and what a dead server had claimed.
+
+That of deliveries is asked in `service.store.deliveries`, since it depends on which receivers are busy."""
 
 from __future__ import annotations
 
@@ -12,7 +14,6 @@ class Queue(StrEnum):
     SENDS = "sends"
     LOOKS = "looks"
     DOUBTS = "doubts"
-    DELIVERIES = "deliveries"
 
 
 _NEXT_DUE: Mapping[Queue, str] = {
@@ -20,7 +21,6 @@ _NEXT_DUE: Mapping[Queue, str] = {
     Queue.LOOKS: "SELECT min(due_at) AS due FROM placements WHERE due_at IS NOT NULL AND provider = :provider"
     " AND verdict IN ('accepted', 'in_doubt')",
     Queue.DOUBTS: "SELECT min(doubt_at) AS due FROM placements WHERE doubt_at IS NOT NULL",
-    Queue.DELIVERIES: "SELECT min(due_at) AS due FROM deliveries WHERE due_at IS NOT NULL",
 }
 
 

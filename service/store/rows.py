@@ -39,6 +39,13 @@ def matching(**wanted: str | None) -> str:
     return " AND ".join(f"{name} = :{name}" for name, value in wanted.items() if value) or "1 = 1"
 
 
+def none_of(column: str, texts: Collection[str]) -> tuple[str, dict[str, str]]:
+    """The condition that a column has none of these texts, and the values of its placeholders."""
+    values = {f"{column}_{number}": text for number, text in enumerate(texts)}
+    names = ", ".join(f":{name}" for name in values)
+    return (f"{column} NOT IN ({names})" if values else "1 = 1"), values
+
+
 def one_of(column: str, words: Collection[StrEnum]) -> str:
     """The condition that a column has one of our own words; none of them means any."""
     return f"{column} IN ({', '.join(repr(word.value) for word in words)})" if words else "1 = 1"

@@ -53,7 +53,7 @@ FIRST = (
     f"""CREATE TABLE deliveries (
         id {{text}} PRIMARY KEY, task {{text}} NOT NULL REFERENCES tasks (id),
         subscription {{text}} NOT NULL REFERENCES subscriptions (id), client {{text}} NOT NULL,
-        url {{text}} NOT NULL, type {{text}} NOT NULL,
+        url {{text}} NOT NULL, receiver {{text}} NOT NULL, type {{text}} NOT NULL,
         state {{text}} NOT NULL {_one_of("state", DeliveryState)},
         body {{bytes}} NOT NULL, created_at {{int}} NOT NULL, attempts {{int}} NOT NULL, tries {{int}} NOT NULL,
         due_at {{int}}, claimed_at {{int}}, delivered_at {{int}}, UNIQUE (subscription, type)){{strict}}""",

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from service.store import Store
 from service.tasks import Delivery, DeliveryState, Format, Placement, Subscription, Task, TaskState, Verdict
+from service.tell import receiver_of
 from tests.service.postgres import ADDRESS, PostgresEngine
 
 NOW = 1_760_000_000_000
@@ -78,6 +79,7 @@ def a_message(task: Task, subscription: Subscription, **changes: Any) -> Deliver
             "subscription": subscription.id,
             "client": task.client,
             "url": subscription.url,
+            "receiver": receiver_of(subscription.url),
             "type": "task.succeeded",
             "state": DeliveryState.PENDING,
             "body": b'{"success":true}',

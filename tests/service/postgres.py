@@ -22,7 +22,7 @@ from service.store.schema import STEPS, render
 
 T = TypeVar("T")
 ADDRESS = os.environ.get("RINGBACK_TEST_POSTGRES", "")
-PLACEHOLDER = re.compile(r":([a-z_]+)")
+PLACEHOLDER = re.compile(r":([a-z_]\w*)")
 CONNECTIONS = 4
 
 

@@ -63,6 +63,16 @@ async def test_deliveries_are_claimed_oldest_first_and_again_when_the_lease_ends
     assert len(await store.deliveries.claim(LEASE, LEASE + 1, 10)) == 3
 
 
+async def test_busy_receivers_are_left_out(store: Store) -> None:
+    made = {host: await told(store, receiver=host) for host in ("a.example.com", "b.example.com:8443", "c.example.com")}
+    busy = ["a.example.com", "c.example.com"]
+    assert await store.deliveries.next_due(busy) == NOW
+    claimed = await store.deliveries.claim(NOW, LEASE, 10, busy)
+    assert [one.id for one in claimed] == [made["b.example.com:8443"].id]
+    assert await store.deliveries.next_due([*busy, "b.example.com:8443"]) is None
+    assert len(await store.deliveries.claim(NOW, LEASE, 10)) == 2
+
+
 async def test_a_failed_attempt_makes_the_next_one_due(store: Store) -> None:
     await told(store)
     claimed = await claimed_one(store)

@@ -112,6 +112,7 @@ async def test_a_tasks_sends_and_subscriptions_are_listed_in_their_order(store: 
 async def test_each_queue_says_when_its_next_row_is_due(store: Store) -> None:
     for queue in Queue:
         assert await store.queues.next_due(queue, "acedata") is None
+    assert await store.deliveries.next_due() is None
     await store.tasks.accept(a_task(state=TaskState.ACCEPTED, placement=None, due_at=NOW + 1), None, [])
     await queued(store, look_at=NOW + 2)
     await queued(store, look_at=NOW, provider="dashscope")
@@ -122,7 +123,7 @@ async def test_each_queue_says_when_its_next_row_is_due(store: Store) -> None:
     assert await store.queues.next_due(Queue.LOOKS, "acedata") == NOW + 2
     assert await store.queues.next_due(Queue.LOOKS, "dashscope") == NOW
     assert await store.queues.next_due(Queue.DOUBTS) == NOW + 3
-    assert await store.queues.next_due(Queue.DELIVERIES) == NOW
+    assert await store.deliveries.next_due() == NOW
 
 
 async def test_what_a_dead_server_had_in_hand_is_due_at_once(store: Store) -> None:
@@ -146,7 +147,7 @@ async def test_a_delivery_that_waits_for_its_schedule_is_not_hurried_by_a_restar
     attempt = Attempt(claimed.id, 1, NOW, 5, "bad_status", "answered 500", 500, next_at=NOW + 30_000)
     await store.deliveries.attempted(claimed, attempt, DeliveryState.PENDING, None)
     await store.queues.void_leases(NOW + 7)
-    assert await store.queues.next_due(Queue.DELIVERIES) == NOW + 30_000
+    assert await store.deliveries.next_due() == NOW + 30_000
 
 
 async def test_a_key_is_found_by_its_hash_until_it_is_revoked(store: Store) -> None:
