@@ -8,9 +8,11 @@ from typing import Any
 
 import httpx
 import pytest
+from jsonschema import Draft202012Validator
 
 from adapters.catalogue import builtin
 from adapters.providers import PROVIDERS
+from service.openapi import document
 from tests.service.asking import NATIVE
 from tests.service.orders import MODELS, order
 from tests.world import PUBLIC_URL, World, world
@@ -215,6 +217,16 @@ async def test_a_price_that_is_not_known_is_null(tmp_path: Path) -> None:
         assert (await candidate(it, "apiyi", "native", {"model": "wan9-t2v", "input": {"prompt": "p"}}))[
             "price"
         ] is None
+
+
+async def test_the_reply_is_what_the_openapi_document_promises(tmp_path: Path) -> None:
+    described = document()
+    reply = described["paths"]["/v1/explain"]["post"]["responses"]["200"]["content"]["application/json"]["schema"]
+    body = {"model": "wan2.7-t2v", "prompt": "p", "resolution": "480P", "audio": False}
+    async with world(tmp_path) as it:
+        told = await explained(it, "flat", body)
+    assert {one["takes"] for one in told["candidates"]} == {True, False}
+    Draft202012Validator({**reply, "components": described["components"]}).validate(told)
 
 
 async def test_nothing_is_sent_and_nothing_is_kept(tmp_path: Path) -> None:
