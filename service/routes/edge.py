@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
@@ -129,6 +129,17 @@ async def read_body(request: HttpRequest, most: int) -> bytes:
 async def read_json_body(request: HttpRequest, most: int) -> Any:
     """Raises `Refused` (400, 413) naming the place of what is wrong. An empty body is None."""
     return await parse(await read_body(request, most))
+
+
+async def read_fields(request: HttpRequest, known: Collection[str]) -> Mapping[str, Any]:
+    """The body of a call of our own API: an object with `known` fields. Raises `Refused` (400, 413), naming another."""
+    body = await read_json_body(request, house_of(request).limits.other_bytes)
+    if not isinstance(body, dict):
+        raise refused(400, Category.INVALID_REQUEST, "The body must be a JSON object.")
+    for name in body:
+        if name not in known:
+            raise refused(400, Category.INVALID_REQUEST, f"{name[:80]}: it may be {', '.join(known)}.")
+    return body
 
 
 async def parse(body: bytes) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse
 from starlette.responses import Response as HttpResponse
@@ -9,8 +11,11 @@ from starlette.routing import Route
 
 from adapters.messages import Category
 from service.errors import refused
-from service.routes.edge import admin, house_of, not_found, read_json_body
+from service.routes.edge import admin, house_of, not_found, read_fields
 from service.tell import iso
+
+FIELDS = ("name", "key", "callback_url")
+HEADER_TEXT = re.compile(r"[!-~]+")
 
 
 async def list_keys(request: HttpRequest) -> HttpResponse:
@@ -43,12 +48,13 @@ async def create_key(request: HttpRequest) -> HttpResponse:
     """`{"name", "key"?, "callback_url"?}`; key and webhook secret are shown this once."""
     await admin(request)
     house = house_of(request)
-    body = await read_json_body(request, house.limits.other_bytes)
-    fields = body if isinstance(body, dict) else {}
-    name, key, url = (fields.get(field) for field in ("name", "key", "callback_url"))
+    fields = await read_fields(request, FIELDS)
+    name, key, url = map(fields.get, FIELDS)
     optional = all(value is None or isinstance(value, str) for value in (key, url))
     if not isinstance(name, str) or not name or not optional:
         raise refused(400, Category.INVALID_REQUEST, "name: a text is needed; key and callback_url may be texts.")
+    if key is not None and not HEADER_TEXT.fullmatch(key):
+        raise refused(400, Category.INVALID_REQUEST, "key: visible ASCII characters without blanks are needed.")
     if url is not None:
         await house.submitter.check_callback(url)
     made = await house.clients.create(name, key=key, callback_url=url)

@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from adapters.messages import Category
 from service.errors import refused
-from service.routes.edge import caller, house_of, not_found, read_json_body, scope
+from service.routes.edge import caller, house_of, not_found, read_fields, scope
 from service.tasks import Format, Subscription
 from service.tell import iso
 
@@ -21,8 +21,7 @@ async def subscribe(request: HttpRequest) -> HttpResponse:
     """`{"url", "format"?}`; the same URL and format again is the same subscription (200 instead of 201)."""
     client = await caller(request)
     house = house_of(request)
-    body = await read_json_body(request, house.limits.other_bytes)
-    fields = body if isinstance(body, dict) else {}
+    fields = await read_fields(request, ("url", "format"))
     url, form = fields.get("url"), fields.get("format", Format.OWN)
     if not isinstance(url, str):
         raise refused(400, Category.INVALID_REQUEST, "url: a text is needed, the address to POST to.")
