@@ -50,7 +50,12 @@ IMPURE = {"asyncio", "http", "logging", "os", "random", "secrets", "socket", "sq
 IMPURE |= {"threading", "time", "urllib.request"}
 """What translation has no use for: it does no input or output, and has no clock, no settings and no logs."""
 
-MAY_NAME_A_PROVIDER = ("service/simulator", "service/cli/demo", "service/cli/scenario")
+MAY_NAME_A_PROVIDER = (
+    "service/simulator",
+    "service/cli/demo",
+    "service/cli/scenario",
+    "service/openapi",  # tells people whose API a call is
+)
 MAY_READ_THE_ENVIRONMENT = ("service/settings",)
 LONGEST_FILE = 300
 
