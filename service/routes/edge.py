@@ -131,9 +131,9 @@ async def read_json_body(request: HttpRequest, most: int) -> Any:
     return await parse(await read_body(request, most))
 
 
-async def read_fields(request: HttpRequest, known: Collection[str]) -> Mapping[str, Any]:
+async def read_fields(request: HttpRequest, known: Collection[str], most: int | None = None) -> Mapping[str, Any]:
     """The body of a call of our own API: an object with `known` fields. Raises `Refused` (400, 413), naming another."""
-    body = await read_json_body(request, house_of(request).limits.other_bytes)
+    body = await read_json_body(request, most or house_of(request).limits.other_bytes)
     if not isinstance(body, dict):
         raise refused(400, Category.INVALID_REQUEST, "The body must be a JSON object.")
     for name in body:

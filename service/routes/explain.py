@@ -13,15 +13,14 @@ from starlette.routing import Route
 from adapters.messages import Category, Request
 from service.errors import Refused, refused
 from service.explain import Candidate, Explanation
-from service.routes.edge import House, caller, house_of, read_json_body, shape_name
+from service.routes.edge import House, caller, house_of, read_fields, shape_name
 
 
 async def explain(request: HttpRequest) -> HttpResponse:
     """`{"shape", "path"?, "body", "provider"?}`; `body` is that of a create, `path` where it would be sent to."""
     await caller(request)
     house = house_of(request)
-    fields = await read_json_body(request, house.limits.create_bytes)
-    asked = fields if isinstance(fields, dict) else {}
+    asked = await read_fields(request, ("shape", "path", "body", "provider"), house.limits.create_bytes)
     shape, body, provider = asked.get("shape"), asked.get("body"), asked.get("provider")
     if not isinstance(shape, str) or shape not in house.shapes:
         raise _wrong("shape", f"it may be {', '.join(house.shapes)}")

@@ -240,7 +240,8 @@ async def test_nothing_is_sent_and_nothing_is_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("asked", "named"),
     [
-        ([], "shape"),
+        ({"shape": "flat", "body": {"prompt": "p"}, "modle": "x"}, "modle"),
+        ({}, "shape"),
         ({"shape": "soap", "body": {}}, "shape"),
         ({"shape": ["flat"], "body": {}}, "shape"),
         ({"shape": "flat", "body": []}, "body"),
