@@ -46,16 +46,21 @@ def generate(stage: Stage, program: Program) -> Generate:
     return run
 
 
-@both
-def test_a_video_is_generated_downloaded_and_called_back(stage: Stage, generate: Generate, version: str) -> None:
-    prompt, path = f"A heron of version {version}", f"/ai-sdk-{version}"
-    made = generate(version, prompt, callback=stage.inbox.url + path)
+@pytest.mark.parametrize(("version", "model"), [("6", "wan2.6-i2v"), ("7", "wan3.0-video")])
+def test_a_picture_becomes_a_video_that_is_downloaded_and_called_back(
+    stage: Stage, generate: Generate, version: str, model: str
+) -> None:
+    """Its bytes go as bare base64 in `img_url`, or in a data URI among the media."""
+    prompt, path = f"A heron of a picture, version {version}", f"/ai-sdk-{version}"
+    headers = {"X-Ringback-Provider": "dashscope"}
+    made = generate(version, prompt, model=model, image=PNG, callback=stage.inbox.url + path, headers=headers)
     assert "error" not in made, made
     [told] = stage.inbox.wait(path)
     assert (told.body["output"]["task_id"], told.body["output"]["video_url"]) == (made["taskId"], made["videoUrl"])
     assert made["videoUrl"].startswith(f"{stage.simulator}/results/")
     assert (made["bytes"] > 1000, made["usage"]["duration"]) == (True, 5)
     [create] = stage.creates(prompt)
+    assert PNG in json.dumps(create.body["input"])
     assert not {"x-callback-url", "idempotency-key"} & create.headers.keys()
 
 
@@ -98,16 +103,6 @@ def test_the_key_of_version_7_saves_even_an_answer_that_was_handed_over(stage: S
     assert (way.swallowed, way.posts) == (1, 2)
     [create] = stage.creates("A heron whose answer is swallowed")
     assert create.task_id in made["videoUrl"]
-
-
-@pytest.mark.parametrize(("version", "model"), [("6", "wan2.6-i2v"), ("7", "wan3.0-video")])
-def test_the_bytes_of_a_picture_reach_the_upstream(stage: Stage, generate: Generate, version: str, model: str) -> None:
-    """As bare base64 in `img_url`, or in a data URI among the media."""
-    prompt = f"A heron of version {version} from a picture for {model}"
-    made = generate(version, prompt, model=model, image=PNG, headers={"X-Ringback-Provider": "dashscope"})
-    assert "error" not in made, made
-    [create] = stage.creates(prompt)
-    assert PNG in json.dumps(create.body["input"])
 
 
 @both
