@@ -94,7 +94,12 @@ class Ringback:
 
     def _wire(self) -> None:
         settings, clock, store = self.settings, self.clock, self.store
-        timing = Timing(settings.create_timeout_seconds, settings.in_doubt_seconds, settings.repeat_seconds)
+        timing = Timing(
+            settings.create_timeout_seconds,
+            settings.in_doubt_seconds,
+            settings.repeat_seconds,
+            settings.repeat_answered_seconds,
+        )
         receiver = Receiver(store, self.teller, clock, self._ended)
         sender = Sender(
             store, receiver, self.upstreams, self.shapes, self.urls, clock, timing, self._jitter, self._wake

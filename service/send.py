@@ -61,11 +61,12 @@ ACCOUNT_TROUBLE = Refusal(
 @dataclass(frozen=True, slots=True)
 class Timing:
     """In seconds: how long a create's answer may take, how long a doubtful one is waited for, and how long an identical
-    create counts as a retry of one whose answer was lost."""
+    create counts as a retry of one whose answer was lost, or of any."""
 
     create_timeout: float = 120.0
     in_doubt: float = 900.0
     repeat: float = 600.0
+    repeat_answered: float = 0.0
 
     def doubt_at(self, now: int) -> int:
         """When a send without any recorded outcome must be doubted: its own time-out and some room to write it."""

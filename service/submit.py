@@ -106,9 +106,9 @@ class Submitter:
     async def _keep(self, task: Task, order: Order, url: str | None) -> Task:
         """The task on disk and on its way, or the earlier one that this create repeats."""
         subscriptions = _subscriptions(task, url, order.format)
-        window = int(self._timing.repeat * 1000)
+        windows = (int(self._timing.repeat * 1000), int(self._timing.repeat_answered * 1000))
         placement = self._placement(task)
-        repeated = await self._store.tasks.accept(task, placement, subscriptions, self._answers.waits, window)
+        repeated = await self._store.tasks.accept(task, placement, subscriptions, self._answers.waits, *windows)
         if repeated is not None:
             self._answers.closed(task.id)
             return await self._repeat(repeated, order)

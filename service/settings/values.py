@@ -87,6 +87,7 @@ class Settings(Value):
     catalogue: InstanceOf[Catalogue] = Field(default_factory=lambda: builtin(), repr=False)  # `load` reads its file
     in_doubt_seconds: float = Field(900, gt=0, description=SECONDS)
     repeat_seconds: float = Field(600, ge=0, description="a number of seconds, 0 or more")
+    repeat_answered_seconds: float = Field(0, ge=0, description="a number of seconds, 0 or more")
     submit_wait_seconds: float = Field(8, ge=0, description="a number of seconds, 0 or more")
     create_timeout_seconds: float = Field(120, gt=0, description=SECONDS)
     hold_seconds: float = Field(1800, gt=0, description=SECONDS)

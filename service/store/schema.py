@@ -30,7 +30,7 @@ FIRST = (
         placement {{text}}, outcome {{json}}, detector {{text}},
         digest {{text}}, idempotency_key {{text}}, answered_at {{int}}, version {{int}} NOT NULL){{strict}}""",
     "CREATE UNIQUE INDEX tasks_by_key ON tasks (client, path, idempotency_key) WHERE idempotency_key IS NOT NULL",
-    "CREATE INDEX tasks_unanswered ON tasks (client, path, digest) WHERE answered_at IS NULL",
+    "CREATE INDEX tasks_by_digest ON tasks (client, path, digest) WHERE digest IS NOT NULL",
     "CREATE INDEX tasks_by_client ON tasks (client, created_at, id)",
     "CREATE INDEX tasks_due ON tasks (due_at) WHERE due_at IS NOT NULL",
     f"""CREATE TABLE placements (

@@ -32,15 +32,16 @@ class TaskVerbs:
         subscriptions: Sequence[Subscription],
         waits: Callable[[str], bool] = lambda task: True,
         twin_ms: int = TWINS_MS,
+        answered_twin_ms: int = 0,
     ) -> Task | None:
         """Keeps a new task, its subscriptions and (if it is sent at once) its first placement.
 
         Returns the earlier task instead, and keeps nothing, if this create repeats one: it has the same idempotency
         key, or the same digest as one of the last `twin_ms` that was never answered and for whose answer nobody
-        `waits`."""
+        `waits`, or as any one of the last `answered_twin_ms`."""
 
         def verb(tx: Transaction) -> Task | None:
-            repeated = _of_key(tx, task) if task.idempotency_key else _unanswered_twin(tx, task, waits, twin_ms)
+            repeated = _of_key(tx, task) if task.idempotency_key else _twin(tx, task, waits, twin_ms, answered_twin_ms)
             if repeated is not None:
                 return repeated
             _insert_task(tx, task)
@@ -180,13 +181,18 @@ def _of_key(tx: Transaction, task: Task) -> Task | None:
     return None if row is None else rows.read_task(row)
 
 
-def _unanswered_twin(tx: Transaction, task: Task, waits: Callable[[str], bool], twin_ms: int) -> Task | None:
+def _twin(
+    tx: Transaction, task: Task, waits: Callable[[str], bool], twin_ms: int, answered_twin_ms: int
+) -> Task | None:
+    now = task.created_at
     found = tx.all(
         f"SELECT {rows.columns(Task)} FROM tasks WHERE client = :client AND path = :path AND digest = :digest"
-        " AND answered_at IS NULL AND created_at > :since ORDER BY created_at, id",
-        client=task.client, path=task.path, digest=task.digest or "", since=task.created_at - twin_ms,
+        " AND (created_at > :all_since OR (answered_at IS NULL AND created_at > :since)) ORDER BY created_at, id",
+        client=task.client, path=task.path, digest=task.digest or "", since=now - twin_ms,
+        all_since=now - answered_twin_ms,
     )  # fmt: skip
-    return next((rows.read_task(row) for row in found if not waits(row["id"])), None)
+    twins = (rows.read_task(row) for row in found)
+    return next((twin for twin in twins if twin.created_at > now - answered_twin_ms or not waits(twin.id)), None)
 
 
 def _insert_task(tx: Transaction, task: Task) -> None:

@@ -157,6 +157,16 @@ async def test_the_window_for_retries_can_be_set(tmp_path: Path) -> None:
         assert task_of(await create(it)) == first
 
 
+async def test_an_answered_create_is_a_twin_only_if_the_operator_says_so(tmp_path: Path) -> None:
+    async with world(tmp_path, providers=["dashscope"], repeat_answered_seconds=60) as it:
+        first = task_of(await create(it))
+        assert task_of(await create(it)) == first
+        assert task_of(await create(it, {**BODY, "input": {"prompt": "a dog"}})) != first
+        assert task_of(await create(it, idempotency_key="another take")) != first
+        it.clock.turn(61)
+        assert task_of(await create(it)) != first
+
+
 async def test_an_unanswered_create_is_a_twin_for_ten_minutes_only(tmp_path: Path) -> None:
     async with world(tmp_path, providers=["dashscope"]) as it:
         first = task_of(await create(it))
