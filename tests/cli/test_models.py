@@ -87,7 +87,7 @@ def test_a_server_does_not_start_with_a_wrong_catalogue(tmp_path: Path) -> None:
 
 
 def test_a_task_is_submitted_under_an_alias_of_the_servers_own(tmp_path: Path) -> None:
-    text = '[providers.mygate]\nlike = "apiyi"\nbase_url = "https://mygate.example"\n[aliases]\nmy-horse = "happyhorse-1.0-i2v"\n'
+    text = GOOD + 'my-horse = "happyhorse-1.0-i2v"\n'
     with simulated(tmp_path, "--render-seconds", "0.3") as upstreams:
         Path("mine.toml").write_text(text)
         own = {"RINGBACK_CATALOGUE": "mine.toml", "MYGATE_API_KEY": "sk-mine", "RINGBACK_MYGATE_POLL_SECONDS": "0.2"}
