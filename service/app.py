@@ -54,6 +54,10 @@ STOP_SECONDS = 7.5
 create that is cut off is in doubt, mostly for good, so its answer is waited for as long as can be."""
 
 
+DELIVERY_SLOTS = 256
+"""Open attempts altogether. A receiver may hold 16 of them, so that many must be stuck before others wait."""
+
+
 class Ringback:
     """One server, wired but not started. `clock`, `jitter`, `resolve` and `upstream` are given by tests.
 
@@ -114,7 +118,7 @@ class Ringback:
         self.workers: dict[str, Worker[Any]] = {
             "send": Worker("send", SendQueue(store, sender, clock, timing, _row_id), clock),
             "doubt": Worker("doubt", DoubtQueue(store, receiver, clock, timing), clock),
-            "deliver": Worker("deliver", deliveries, clock, slots=64),
+            "deliver": Worker("deliver", deliveries, clock, slots=DELIVERY_SLOTS),
         }
         for upstream in self.upstreams:
             looks = LookQueue(upstream, store, receiver, self.catalogue, self.urls, clock, self._jitter)
