@@ -11,7 +11,6 @@ from adapters.messages import Kind
 from adapters.model import PARAMETERS, MediaRule, Model, ParameterRule, Price
 from adapters.providers import PROVIDERS
 from adapters.toml_values import (
-    CatalogueError,
     Place,
     Reader,
     exactly,
@@ -163,5 +162,3 @@ part_of_provider = table_of(
 """Reads a [providers.x] table: keys of `Provider`, and what only says which models it offers."""
 
 read_aliases = mapping(exactly("the name of a model", str))
-
-__all__ = ["MODEL", "CatalogueError", "Place", "model_from", "part_of_model", "part_of_provider", "read_aliases"]
