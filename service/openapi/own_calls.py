@@ -11,8 +11,6 @@ from service.openapi.words import ADDRESS, FLAG, TEXT, Part, Schema, array, null
 
 def _tasks() -> Part:
     listed = record({"tasks": array(ref("Task")), "cursor": nullable(TEXT)})
-    subscribed = record({"subscriptions": array(ref("Subscription"))})
-    now = record({"canceled": FLAG, "task_id": TEXT, "state": ref("State")})
     return {
         "/v1/tasks": {
             "get": call(
@@ -41,6 +39,13 @@ def _tasks() -> Part:
                 reply(200, "The record", ref("Record")) | errors("own", 401, 404),
             ),
         },
+    }
+
+
+def _task_changes() -> Part:
+    subscribed = record({"subscriptions": array(ref("Subscription"))})
+    now = record({"canceled": FLAG, "task_id": TEXT, "state": ref("State")})
+    return {
         "/v1/tasks/{task_id}/cancel": {
             "parameters": in_path("task_id"),
             "post": call(
@@ -169,4 +174,4 @@ def _yes_or_no(schema: Schema) -> Part:
     return reply(200, "Yes", schema) | reply(503, "No", schema)
 
 
-OWN_CALLS: Mapping[str, Part] = {**_tasks(), **EXPLAIN, **_deliveries(), **_operator(), **_open()}
+OWN_CALLS: Mapping[str, Part] = {**_tasks(), **_task_changes(), **EXPLAIN, **_deliveries(), **_operator(), **_open()}

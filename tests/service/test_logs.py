@@ -167,10 +167,10 @@ def test_a_long_value_is_cut(stream: io.StringIO) -> None:
 
 def test_lines_of_other_libraries_are_redacted_too(stream: io.StringIO) -> None:
     logs.configure("json", stream)
-    logging.getLogger("a.library").info("Uvicorn running on %s", "http://127.0.0.1:8000")
+    logging.getLogger("otherlib").info("Uvicorn running on %s", "http://127.0.0.1:8000")
     logging.getLogger("asyncio").warning("slow: %s", f"/callbacks/acedata/{TOKEN}")
     assert [(line["event"], line["message"]) for line in lines(stream)] == [
-        ("a.library", "Uvicorn running on http://127.0.0.1:8000"),
+        ("otherlib", "Uvicorn running on http://127.0.0.1:8000"),
         ("asyncio", "slow: /callbacks/acedata/[redacted]"),
     ]
 
