@@ -12,7 +12,7 @@ from itertools import groupby
 from operator import itemgetter
 
 from adapters.catalogue import Catalogue
-from adapters.messages import Query, Report, State
+from adapters.messages import ENDED, Query, Report, State
 from service.backoff import LONGEST_LOOK, Jitter, next_look, spread
 from service.callback_urls import CallbackUrls
 from service.clock import Clock
@@ -123,20 +123,24 @@ class LookQueue:
             await self._unknown(placement, task)
             return
         moved = await self._receiver.report(task, report, "look", last_word=placement.empty > 0)
-        if moved is None or not moved.ended:
+        if moved is None and task.ended and report.state in ENDED and report.state is not State.SUCCEEDED:
+            await self._store.placements.closed(placement.id)
+        elif moved is None or not moved.ended:
             await self._again(placement, report)
 
     async def _adopt(self, placement: Placement, task: Task, reports: Sequence[Report]) -> None:
-        """A send in doubt: believed is only a record that echoes exactly our callback URL."""
+        """A send in doubt, or given up: believed is only a record that echoes exactly our callback URL."""
         for report in reports:
             if self._urls.placement(self._upstream.provider, report.callback_url) == placement.id:
                 now = self._clock()
                 adopted = await self._store.tasks.accepted(placement.id, report.task_id, now, now)
                 log.event("task.adopted", task=task.id, provider=task.provider, placement=placement.id)
-                if adopted is not None:
-                    await self._receiver.report(adopted, report, "callback")
+                await self._receiver.report(adopted or task, report, "callback")
                 return
-        await self._later(placement)
+        if placement.verdict is Verdict.UNPROVEN:  # until another callback comes
+            await self._store.placements.looked(placement, None, self._clock(), heard=False)
+        else:
+            await self._later(placement)
 
     async def _again(self, placement: Placement, report: Report) -> None:
         empty = report.state is State.SUCCEEDED

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from adapters.messages import Failure, Report, State
 from service.clock import Clock
@@ -72,16 +73,22 @@ class Receiver:
             moved = change(latest)
             if moved is None:
                 return None
-            if await self._record(moved, verdict, tell=tell):
+            if await self._record(moved, verdict, tell=tell, recovered=latest.ended):
                 return moved
             latest = await self._store.lookups.task(task.id)
         return None
 
-    async def _record(self, task: Task, verdict: Verdict, *, tell: bool) -> bool:
-        message = (lambda subscription: self._teller.message(task, subscription)) if tell else None
+    async def _record(self, task: Task, verdict: Verdict, *, tell: bool, recovered: bool) -> bool:
+        message = partial(self._teller.message, task, recovered=recovered) if tell else None
         if not await self._store.tasks.record(task, verdict, message):
             return False
-        log.event("task.moved", task=task.id, state=task.state, provider=task.provider, detector=task.detector)
+        log.event(
+            "task.recovered" if recovered else "task.moved",
+            task=task.id,
+            state=task.state,
+            provider=task.provider,
+            detector=task.detector,
+        )
         if task.ended:
             self._on_end(task)
         return True

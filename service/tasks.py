@@ -40,7 +40,7 @@ NEXT: Mapping[TaskState, frozenset[TaskState]] = {
     TaskState.CANCELED: frozenset(),
     TaskState.EXPIRED: frozenset(),
 }
-"""Which state may follow which. States only move forward; an ended task never changes."""
+"""Which state may follow which. States only move forward; an ended task never changes, but for `recovers`."""
 
 REPORTED: Mapping[State, TaskState] = {
     State.QUEUED: TaskState.QUEUED,
@@ -73,7 +73,7 @@ class Verdict(StrEnum):
     NOT_ACCEPTED = "not_accepted"  # provably nothing accepted; the task may be sent again
     REFUSED = "refused"  # a definite no, told to the client
     IN_DOUBT = "in_doubt"
-    UNPROVEN = "unproven"  # in doubt until the time for proof ran out
+    UNPROVEN = "unproven"  # in doubt until the time for proof ran out; a late callback may still prove it
     ENDED = "ended"
 
 
@@ -220,9 +220,17 @@ def advance(task: Task, report: Report, now: int, detector: str) -> Task | None:
 
     `report` is the upstream's; the new task keeps it with the ids that belong to us."""
     state = REPORTED.get(report.state)
-    if state is None or state not in NEXT[task.state]:
+    if state is None or not _may_follow(task, state, report):
         return None
     return end(task, state, report, now, detector) if state in ENDED else _moved(task, state, report, now, detector)
+
+
+def recovers(task: Task, report: Report) -> bool:
+    """Whether a late result ends a task that we had given up without knowing how it went. It is paid for, so it is
+    told: the one exception to "an ended task never changes"."""
+    failure = task.outcome.failure if task.outcome else None
+    given_up = task.state is TaskState.EXPIRED or (failure is not None and failure.code == OUTCOME_UNKNOWN.code)
+    return task.ended and given_up and report.state is State.SUCCEEDED and report.video_url is not None
 
 
 def end(task: Task, state: TaskState, report: Report, now: int, detector: str) -> Task:
@@ -253,8 +261,12 @@ def describe(task: Task) -> Report:
     )
 
 
+def _may_follow(task: Task, state: TaskState, report: Report) -> bool:
+    return state in NEXT[task.state] or (state is TaskState.SUCCEEDED and recovers(task, report))
+
+
 def _moved(task: Task, state: TaskState, report: Report, now: int, detector: str) -> Task:
-    if state not in NEXT[task.state]:
+    if not _may_follow(task, state, report):
         raise ValueError(f"a task cannot go from {task.state} to {state}")
     outcome = replace(report, task_id=task.id, request=None, callback_url=None, raw=None)
     return replace(task, state=state, outcome=outcome, updated_at=now, detector=detector)

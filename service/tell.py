@@ -24,6 +24,10 @@ TYPES: Mapping[TaskState, str] = {
 }
 
 
+RECOVERED = "task.recovered"
+"""A task that was given up has a result after all."""
+
+
 class Teller:
     """Makes the deliveries of an ended task. `new_id` gives webhook ids."""
 
@@ -31,8 +35,9 @@ class Teller:
         self._shapes = shapes
         self._new_id = new_id
 
-    def message(self, task: Task, subscription: Subscription) -> Delivery:
-        """The delivery that tells `subscription` how `task` ended, due at once."""
+    def message(self, task: Task, subscription: Subscription, *, recovered: bool = False) -> Delivery:
+        """The delivery that tells `subscription` how `task` ended, due at once; `recovered` if another end was told."""
+        type_ = RECOVERED if recovered else TYPES[task.state]
         now = task.finished_at or task.updated_at
         return Delivery(
             id=self._new_id(),
@@ -41,15 +46,17 @@ class Teller:
             client=task.client,
             url=subscription.url,
             receiver=receiver_of(subscription.url),
-            type=TYPES[task.state],
+            type=type_,
             state=DeliveryState.PENDING,
-            body=self._body(task, subscription.format),
+            body=self._body(task, subscription.format, type_),
             created_at=now,
             due_at=now,
         )
 
-    def _body(self, task: Task, form: Format) -> bytes:
-        content = event(task) if form is Format.EVENT else self._shapes[task.shape].write_callback(describe(task))
+    def _body(self, task: Task, form: Format, type_: str) -> bytes:
+        content = (
+            event(task, type_) if form is Format.EVENT else self._shapes[task.shape].write_callback(describe(task))
+        )
         return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
 
 
@@ -58,10 +65,10 @@ def receiver_of(url: str) -> str:
     return re.split(r"[/?#]", url.partition("://")[2], maxsplit=1)[0].lower()
 
 
-def event(task: Task) -> dict[str, Any]:
+def event(task: Task, type_: str) -> dict[str, Any]:
     """Ringback's own form: `{type, timestamp, data}` as Standard Webhooks advises."""
     return {
-        "type": TYPES[task.state],
+        "type": type_,
         "timestamp": iso(task.finished_at or task.updated_at),
         "data": summary(task),
     }

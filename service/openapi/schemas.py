@@ -24,7 +24,7 @@ from service.openapi.words import (
     some,
 )
 from service.tasks import DeliveryState, Format, TaskState
-from service.tell import TYPES
+from service.tell import RECOVERED, TYPES
 
 ID = described(TEXT, "Ringback's id of the task, a UUID")
 REASON = record({"code": TEXT, "message": TEXT})
@@ -258,7 +258,7 @@ OWN: Mapping[str, Part] = {
             "revoked_at": nullable(TIME),
         }
     ),
-    "Event": record({"type": {"enum": list(TYPES.values())}, "timestamp": TIME, "data": ref("Task")}),
+    "Event": record({"type": {"enum": [*TYPES.values(), RECOVERED]}, "timestamp": TIME, "data": ref("Task")}),
 }
 
 SCHEMAS: Mapping[str, Part] = {**OWN, **FLAT, **NATIVE}

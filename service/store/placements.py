@@ -23,10 +23,12 @@ class PlacementVerbs:
     async def claim_looks(self, provider: str, now: int, lease: int, limit: int) -> list[Placement]:
         """Takes the placements of one provider that are due for a look."""
         change = "due_at = :lease, claimed_at = :now"
-        where = "provider = :provider AND due_at <= :now AND verdict IN ('accepted', 'in_doubt')"
+        where = "provider = :provider AND due_at <= :now AND verdict IN ('accepted', 'in_doubt', 'unproven')"
         return await self._claim(change, where, "due_at", provider=provider, now=now, lease=lease, limit=limit)
 
-    async def looked(self, placement: Placement, due_at: int, now: int, *, heard: bool, empty: bool = False) -> None:
+    async def looked(
+        self, placement: Placement, due_at: int | None, now: int, *, heard: bool, empty: bool = False
+    ) -> None:
         """A look that changed nothing. `heard`: the upstream said something about the task. A callback that came during
         the look has made the next one due already; it stays so."""
 
@@ -36,9 +38,19 @@ class PlacementVerbs:
                 " due_at = CASE WHEN due_at = :lease THEN :due_at ELSE due_at END,"
                 " misses = CASE WHEN :heard = 1 THEN 0 ELSE misses + 1 END,"
                 " heard_at = CASE WHEN :heard = 1 THEN :now ELSE heard_at END"
-                " WHERE id = :id AND verdict IN ('accepted', 'in_doubt')",
+                " WHERE id = :id AND verdict IN ('accepted', 'in_doubt', 'unproven')",
                 id=placement.id, lease=placement.due_at, due_at=due_at, now=now, heard=int(heard), empty=int(empty),
             )  # fmt: skip
+
+        await self._engine.write(verb)
+
+    async def closed(self, placement: str) -> None:
+        """The upstream's last word was heard and changed nothing."""
+
+        def verb(tx: Transaction) -> None:
+            tx.run(
+                "UPDATE placements SET verdict = 'ended', due_at = NULL, claimed_at = NULL WHERE id = :id", id=placement
+            )
 
         await self._engine.write(verb)
 
@@ -52,7 +64,7 @@ class PlacementVerbs:
             kept = tx.run(
                 "INSERT INTO callbacks (placement, digest, body, upstream_id, received_at)"
                 " SELECT id, :digest, :body, :upstream_id, :now FROM placements WHERE id = :id"
-                " AND verdict IN ('sending', 'accepted', 'in_doubt')"
+                " AND verdict IN ('sending', 'accepted', 'in_doubt', 'unproven')"
                 " AND (SELECT count(*) FROM callbacks WHERE placement = :id) < :most"
                 " ON CONFLICT (placement, digest) DO NOTHING",
                 id=placement, digest=digest, body=body, upstream_id=upstream_id, now=now, most=CALLBACKS_KEPT,

@@ -19,7 +19,7 @@ class Queue(StrEnum):
 _NEXT_DUE: Mapping[Queue, str] = {
     Queue.SENDS: "SELECT min(due_at) AS due FROM tasks WHERE due_at IS NOT NULL AND state = 'ACCEPTED'",
     Queue.LOOKS: "SELECT min(due_at) AS due FROM placements WHERE due_at IS NOT NULL AND provider = :provider"
-    " AND verdict IN ('accepted', 'in_doubt')",
+    " AND verdict IN ('accepted', 'in_doubt', 'unproven')",
     Queue.DOUBTS: "SELECT min(doubt_at) AS due FROM placements WHERE doubt_at IS NOT NULL",
 }
 

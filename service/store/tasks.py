@@ -96,7 +96,7 @@ class TaskVerbs:
             tx.run(
                 "UPDATE placements SET verdict = 'accepted', upstream_id = :upstream_id, doubt_at = NULL,"
                 " claimed_at = NULL, heard_at = :now, due_at = CASE WHEN due_at IS NULL THEN :look_at ELSE :now END"
-                " WHERE id = :id AND verdict IN ('sending', 'in_doubt')",
+                " WHERE id = :id AND verdict IN ('sending', 'in_doubt', 'unproven')",
                 id=placement, upstream_id=upstream_id, now=now, look_at=look_at,
             )  # fmt: skip
             return _move(tx, placement, (TaskState.SUBMITTING, TaskState.IN_DOUBT), TaskState.QUEUED, now)
@@ -214,7 +214,8 @@ def _place(tx: Transaction, task: Task, placement: str, now: int, doubt_at: int)
 
 def _close_placement(tx: Transaction, placement: str, verdict: Verdict, reason: str | None) -> None:
     tx.run(
-        "UPDATE placements SET verdict = :verdict, due_at = NULL, doubt_at = NULL, claimed_at = NULL,"
+        "UPDATE placements SET verdict = :verdict, doubt_at = NULL, claimed_at = NULL,"
+        " due_at = CASE WHEN :verdict = 'unproven' THEN due_at ELSE NULL END,"  # a callback may just have come
         " reason = CASE WHEN :reason = '' THEN reason ELSE :reason END"
         " WHERE id = :id AND verdict IN ('sending', 'accepted', 'in_doubt')",
         id=placement, verdict=verdict, reason=reason or "",

@@ -15,6 +15,7 @@ from service.tasks import (
     ENDED,
     NEXT,
     NO_RESULT,
+    OUTCOME_UNKNOWN,
     REPORTED,
     TOLD,
     DeliveryState,
@@ -114,9 +115,20 @@ def test_a_task_only_moves_forward_whatever_is_reported(stream: list[Report]) ->
 @given(reports)
 def test_an_ended_task_never_changes(report: Report) -> None:
     for state in ENDED:
-        assert advance(a_task(state=state), report, NOW, "look") is None
         with pytest.raises(ValueError, match=f"cannot go from {state}"):
             end(a_task(state=state), TaskState.FAILED, report, NOW, "look")
+    for state in ENDED - {TaskState.EXPIRED}:
+        assert advance(a_task(state=state), report, NOW, "look") is None
+
+
+@given(reports)
+def test_a_task_that_was_given_up_changes_only_for_a_late_result(report: Report) -> None:
+    unknown = Report("t", State.FAILED, failure=OUTCOME_UNKNOWN)
+    late = report.state is State.SUCCEEDED and report.video_url is not None
+    for task in (a_task(state=TaskState.EXPIRED), a_task(state=TaskState.FAILED, outcome=unknown)):
+        moved = advance(task, report, NOW, "look")
+        assert (moved is not None) == late
+        assert moved is None or (moved.state, moved.finished_at) == (TaskState.SUCCEEDED, NOW)
 
 
 @given(reports)
