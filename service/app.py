@@ -116,11 +116,12 @@ class Ringback:
         self.explainer = Explainer(self.upstreams, self.shapes, self.catalogue, self.urls)
         deliveries = DeliveryQueue(store, self.clients, self._egress_client, self.guard, clock, self._jitter)
         self.workers: dict[str, Worker[Any]] = {
-            "send": Worker("send", SendQueue(store, sender, clock, timing, _row_id), clock),
             "doubt": Worker("doubt", DoubtQueue(store, receiver, clock, timing), clock),
             "deliver": Worker("deliver", deliveries, clock, slots=DELIVERY_SLOTS),
         }
         for upstream in self.upstreams:
+            sends = SendQueue(upstream, store, sender, clock, timing, _row_id)
+            self.workers[f"send.{upstream.name}"] = Worker(f"send.{upstream.name}", sends, clock)
             looks = LookQueue(upstream, store, receiver, self.catalogue, self.urls, clock, self._jitter)
             name = f"look.{upstream.name}"
             self.workers[name] = Worker(name, looks, clock)
@@ -156,6 +157,13 @@ class Ringback:
         """At the start, before anything runs: what a dead server had in hand is due again."""
         check_exposure(self.settings, has_keys=await self.store.keys.any())
         await self.store.queues.void_leases(self.clock())
+        configured = {upstream.name for upstream in self.upstreams}
+        for provider, tasks in (await self.store.lookups.unfinished()).items():
+            if provider not in configured:  # they wait, whatever becomes of them, until it is configured again
+                log.event("provider.missing", level=logging.WARNING, provider=provider, tasks=tasks)
+                await self.store.keys.note(
+                    "provider.missing", self.clock(), {"provider": provider, "tasks": str(tasks)}
+                )
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

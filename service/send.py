@@ -46,6 +46,9 @@ ACCOUNT_SECONDS = 600.0
 KEEP_AGAIN = (1.0, 2.0, 5.0, 10.0, 30.0, *(60.0,) * 10)
 """Seconds between tries to write down what was paid for; together less than a doubt lasts."""
 
+THROTTLED_SECONDS, LONGEST_PAUSE = 2.0, 300.0
+"""How long nothing waiting is sent to an account that said that it is too much, at least and at most."""
+
 GIVE_UP_MS = 24 * 3600 * 1000
 ACCOUNT_TROUBLE = Refusal(
     403,
@@ -105,10 +108,7 @@ class Sender:
         and its subscribers are not."""
         placement = task.placement
         assert placement is not None, "a task that is sent has a placement"
-        upstream = self._upstreams.get(task.provider)
-        if upstream is None:
-            await self._defer(task, placement, "the provider is not configured on this server", None)
-            return None
+        upstream = self._upstreams[task.provider]
         try:
             request = self._write(task, placement, upstream)
         except (Unreadable, Unsupported) as error:  # the catalogue changed since the task was accepted
@@ -141,6 +141,9 @@ class Sender:
         if category is Category.AMBIGUOUS:
             await self._doubt(task, placement, f"HTTP {response.status} without a task id")
         elif category in SEND_AGAIN:
+            if category is Category.THROTTLED:
+                pause = min(max(refusal.retry_after or 0.0, THROTTLED_SECONDS), LONGEST_PAUSE)
+                upstream.sends.pause(self._clock() + int(pause * 1000))
             await self._defer(task, placement, f"HTTP {response.status} {refusal.failure.code}", refusal.retry_after)
         elif category in OPERATOR:
             return await self._account_refused(task, placement, refusal, heard())
@@ -179,7 +182,7 @@ class Sender:
         sends = len(await self._store.lookups.placements(task.id))
         due_at = next_send(sends, now, retry_after, self._jitter)
         await self._store.tasks.deferred(placement, reason, now, due_at)
-        self._wake("send")
+        self._wake(f"send.{task.provider}")
         log.event("task.deferred", task=task.id, provider=task.provider, reason=reason, due_at=due_at)
 
     async def _doubt(self, task: Task, placement: str, reason: str) -> None:
@@ -217,9 +220,19 @@ def _invites_retry(status: int) -> bool:
 
 
 class SendQueue:
-    """The tasks that wait to be sent (again), as a worker sees them."""
+    """The tasks that wait to be sent (again) to one upstream account, as a worker sees them. They leave at a pace, so
+    that an upstream that comes back is not met by all of them at once."""
 
-    def __init__(self, store: Store, sender: Sender, clock: Clock, timing: Timing, new_id: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        upstream: Upstream,
+        store: Store,
+        sender: Sender,
+        clock: Clock,
+        timing: Timing,
+        new_id: Callable[[], str],
+    ) -> None:
+        self._upstream = upstream
         self._store = store
         self._sender = sender
         self._clock = clock
@@ -228,10 +241,17 @@ class SendQueue:
 
     async def claim(self, room: int) -> Sequence[Task]:
         now = self._clock()
-        return await self._store.tasks.claim_sends(now, self._timing.doubt_at(now), room, self._new_id)
+        limit = min(room, self._upstream.sends.room(now))
+        if not limit:
+            return ()
+        doubt_at = self._timing.doubt_at(now)
+        tasks = await self._store.tasks.claim_sends(now, doubt_at, limit, self._new_id, self._upstream.name)
+        self._upstream.sends.take(len(tasks), now)
+        return tasks
 
     async def handle(self, item: Task) -> None:
         await self._sender.send(item)
 
     async def next_due(self) -> int | None:
-        return await self._store.queues.next_due(Queue.SENDS)
+        due = await self._store.queues.next_due(Queue.SENDS, self._upstream.name)
+        return None if due is None else max(due, self._upstream.sends.free_at)

@@ -12,6 +12,9 @@ from service.http import Client, NoReply, send_upstream, upstream_request
 from service.pacing import Bucket
 
 LOOK_SECONDS = 20.0
+RESENDS_PER_SECOND = 5.0
+"""The pace of creates that were not accepted at first; first sends are as fast as clients are."""
+
 NOBODY = "00000000-0000-0000-0000-000000000000"
 """The nil UUID: the id of no task. AceData's Dify plugin tests a credential with it."""
 
@@ -42,6 +45,7 @@ class Upstream:
         self.adapter = adapter
         self.every = every
         self.bucket = Bucket(provider.looks_per_second, now)
+        self.sends = Bucket(RESENDS_PER_SECOND, now)
         self._client = client
         self._base_url = base_url.rstrip("/")
         self._key = key

@@ -7,10 +7,12 @@ from collections.abc import Collection, Sequence
 from adapters.messages import Listing
 from service.store import rows
 from service.store.engine import Engine, Transaction
-from service.tasks import Placement, Subscription, Task, TaskState
+from service.tasks import ENDED, Placement, Subscription, Task, TaskState
 
 Place = tuple[int, str]
 """Where a page of a list ended: the creation and the id of its last row. The id tells rows of one millisecond apart."""
+
+_OPEN = [state for state in TaskState if state not in ENDED]
 
 Listed = tuple[list[Task], int]
 """The tasks of one page, and how many there are on all pages."""
@@ -75,6 +77,15 @@ class Lookups:
             )  # fmt: skip
             count = tx.one(f"SELECT count(*) AS total FROM tasks WHERE {where}", **values)
             return [rows.read_task(row) for row in found], count["total"] if count else 0
+
+        return await self._engine.read(verb)
+
+    async def unfinished(self) -> dict[str, int]:
+        """How many tasks of each provider have not ended."""
+
+        def verb(tx: Transaction) -> dict[str, int]:
+            sql = f"SELECT provider, count(*) AS tasks FROM tasks WHERE {rows.one_of('state', _OPEN)} GROUP BY provider"
+            return {row["provider"]: row["tasks"] for row in tx.all(sql)}
 
         return await self._engine.read(verb)
 

@@ -17,7 +17,8 @@ class Queue(StrEnum):
 
 
 _NEXT_DUE: Mapping[Queue, str] = {
-    Queue.SENDS: "SELECT min(due_at) AS due FROM tasks WHERE due_at IS NOT NULL AND state = 'ACCEPTED'",
+    Queue.SENDS: "SELECT min(due_at) AS due FROM tasks WHERE due_at IS NOT NULL AND state = 'ACCEPTED'"
+    " AND (:provider = '' OR provider = :provider)",
     Queue.LOOKS: "SELECT min(due_at) AS due FROM placements WHERE due_at IS NOT NULL AND provider = :provider"
     " AND verdict IN ('accepted', 'in_doubt', 'unproven')",
     Queue.DOUBTS: "SELECT min(doubt_at) AS due FROM placements WHERE doubt_at IS NOT NULL",
@@ -29,7 +30,7 @@ class QueueVerbs:
         self._engine = engine
 
     async def next_due(self, queue: Queue, provider: str = "") -> int | None:
-        """When the next row of a queue is due (looks: of one provider). None: it is empty."""
+        """When the next row of a queue is due (of one provider; sends: "" for all). None: it is empty."""
         sql = _NEXT_DUE[queue]
 
         def verb(tx: Transaction) -> int | None:

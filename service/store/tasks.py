@@ -151,15 +151,19 @@ class TaskVerbs:
 
         return await self._engine.write(verb)
 
-    async def claim_sends(self, now: int, doubt_at: int, limit: int, new_id: Callable[[], str]) -> list[Task]:
-        """Takes tasks that are due to be sent: a new placement for each, and SUBMITTING, before anything is sent."""
+    async def claim_sends(
+        self, now: int, doubt_at: int, limit: int, new_id: Callable[[], str], provider: str = ""
+    ) -> list[Task]:
+        """Takes tasks that are due to be sent (to one provider): a new placement for each, and SUBMITTING, before
+        anything is sent."""
 
         def verb(tx: Transaction) -> list[Task]:
             claimed = tx.all(
                 f"UPDATE tasks SET state = 'SUBMITTING', due_at = NULL, updated_at = :now, version = version + 1"
                 f" WHERE id IN (SELECT id FROM tasks WHERE state = 'ACCEPTED' AND due_at <= :now"
+                f" AND {rows.matching(provider=provider)}"
                 f" ORDER BY due_at LIMIT :limit{tx.skip_locked}) RETURNING {rows.columns(Task)}",
-                now=now, limit=limit,
+                now=now, limit=limit, provider=provider,
             )  # fmt: skip
             return [_place(tx, rows.read_task(row), new_id(), now, doubt_at) for row in claimed]
 

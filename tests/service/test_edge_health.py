@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
+from adapters.providers import PROVIDERS
 from tests.service.asking import created
 from tests.world import World, world
 
 pytestmark = pytest.mark.anyio
-LOOPS = {"send", "doubt", "deliver", "look.acedata", "look.laozhang", "look.apiyi", "look.dashscope"}
+LOOPS = {"doubt", "deliver"} | {f"{kind}.{provider}" for kind in ("send", "look") for provider in PROVIDERS}
 
 
 @asynccontextmanager

@@ -260,3 +260,41 @@ async def test_a_definite_no_never_has_a_status_on_which_sdks_create_again(tmp_p
         assert response.status_code == 400
         assert response.headers["x-should-retry"] == "false"
         assert "no available channels" in response.text
+
+
+async def test_an_account_that_had_enough_is_left_in_peace_and_others_are_not(tmp_path: Path) -> None:
+    async with world(tmp_path) as it:
+        await created(it, "create=429:60 times=1", provider="dashscope")
+        refused = await created(it, "create=503 times=1 seconds=5", provider="dashscope")
+        other = await created(it, "create=503 times=1 seconds=5", provider="apiyi")
+        await it.settle(50)
+        assert (await record(it, refused))["state"] == "ACCEPTED"  # its own pause was 2 s, the account's is 60
+        assert (await record(it, other))["state"] == "SUCCEEDED"
+        await it.settle(60)
+        assert (await record(it, refused))["state"] == "SUCCEEDED"
+
+
+async def test_what_waited_for_an_upstream_leaves_at_a_pace(tmp_path: Path) -> None:
+    async with world(tmp_path) as it:
+        it.between = unreachable(40)
+        for _ in range(40):
+            await created(it, "seconds=1", provider="dashscope")
+        it.clock.turn(3)
+        await it.tick()
+        assert 1 <= len(it.upstreams.creates) <= 5
+        await it.settle(30, 0.2)
+        assert len(it.upstreams.creates) == 40
+
+
+async def test_tasks_of_a_provider_that_was_taken_out_wait_and_the_operator_is_told(tmp_path: Path) -> None:
+    async with world(tmp_path) as it:
+        task_id = await created(it, "create=503 times=1 seconds=5", provider="dashscope")
+        await it.stop()
+        await it.start(accounts=accounts(["acedata"]))
+        await it.settle(7200, 600)
+        assert (await record(it, task_id))["state"] == "ACCEPTED"
+        assert await events(it) == ["provider.missing"]
+        await it.stop()
+        await it.start(accounts=accounts(["acedata", "dashscope"]))
+        await it.settle(60)
+        assert (await record(it, task_id))["state"] == "SUCCEEDED"

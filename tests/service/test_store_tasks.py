@@ -107,11 +107,20 @@ async def test_an_answer_that_comes_after_all_takes_a_task_out_of_doubt(store: S
 
 async def test_an_answer_after_the_end_changes_nothing(store: Store) -> None:
     task = await kept(store)
+    ended = fail(task, Failure(Category.CONTENT, "forbidden", "?"), NOW, "send")
+    await store.tasks.record(ended, Verdict.REFUSED, None)
+    assert await store.tasks.accepted(task.placement or "", "up-1", NOW, NOW) is None
+    placement = await placement_of(store, task)
+    assert (placement.verdict, placement.due_at) == (Verdict.REFUSED, None)
+
+
+async def test_an_answer_after_it_was_given_up_has_the_send_looked_at(store: Store) -> None:
+    task = await kept(store)
     ended = fail(task, Failure(Category.OURS, "outcome_unknown", "?"), NOW, "doubt")
     await store.tasks.record(ended, Verdict.UNPROVEN, None)
     assert await store.tasks.accepted(task.placement or "", "up-1", NOW, NOW) is None
     placement = await placement_of(store, task)
-    assert (placement.verdict, placement.due_at) == (Verdict.UNPROVEN, None)
+    assert (placement.verdict, placement.upstream_id, placement.due_at) == (Verdict.ACCEPTED, "up-1", NOW)
 
 
 async def test_two_tasks_of_one_provider_never_share_an_upstream_id(store: Store) -> None:

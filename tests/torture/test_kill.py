@@ -132,5 +132,5 @@ async def test_health_and_readiness_follow_the_server(tmp_path: Path) -> None:
         await until(stage.ready, "the server is ready")
         health = (await stage.client.get("/health")).json()
         assert health["status"] == "ok"
-        assert {"send", "doubt", "deliver", "look.acedata"} <= health["loops"].keys()
+        assert {"send.acedata", "doubt", "deliver", "look.acedata"} <= health["loops"].keys()
         assert all(loop["alive"] and loop["last_beat_ms"] < 60_000 for loop in health["loops"].values())
