@@ -39,7 +39,9 @@ class NativeFamily(Adapter):
     family: ClassVar[str] = "native"
     kept_headers: ClassVar[tuple[str, ...]] = (native_submission.OSS_HEADER,)
 
-    transport: ClassVar[Mapping[str, str]] = {"callback_url": "Ringback calls it, the provider never sees it"}
+    transport: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ("callback_url", "parameters.callback_url"), "Ringback calls it, the provider never sees it"
+    )
 
     create_prefix: ClassVar[str] = ""
     tasks_base: ClassVar[str] = "/api/v1"

@@ -45,7 +45,8 @@ def read(request: Request) -> Submission:
     parameters = _parameters(content, knobs)
     single = read_fields(content, FIELDS)
     items, unknown = read_items(content)
-    callback_url = body.filled("callback_url")  # Ringback's own field: never sent upstream
+    # Ringback's own field, never sent upstream. DashScope's SDK puts every keyword it does not know into `parameters`.
+    callback_urls = body.filled("callback_url"), knobs.filled("callback_url")
     header = request.headers.get(OSS_HEADER)
     carried = {} if header is None else {f"header:{OSS_HEADER}": header}
     return Submission(
@@ -56,7 +57,7 @@ def read(request: Request) -> Submission:
         media=(*single, *items),
         parameters=parameters,
         extra={**_top(body), **content.rest(), **knobs.rest(), **unknown, **carried},
-        callback_url=callback_url,
+        callback_url=callback_urls[0] or callback_urls[1],
     )
 
 

@@ -54,6 +54,15 @@ def test_a_header_is_all_it_takes_to_be_called_back(stage: Stage) -> None:
     assert stage.inbox.url not in str(create.body)
 
 
+def test_a_keyword_is_enough_too_and_stays_with_us(stage: Stage) -> None:
+    url = f"{stage.inbox.url}/dashscope-keyword"
+    asked = VideoSynthesis.async_call(model="wan2.7-t2v", prompt=f"{PROMPT}, by keyword", callback_url=url)
+    [told] = stage.inbox.wait("/dashscope-keyword")
+    assert told.body["output"]["task_id"] == asked.output.task_id
+    [create] = stage.creates("by keyword")
+    assert stage.inbox.url not in str(create.body)
+
+
 def test_a_failed_task_is_an_answer_and_a_callback_not_an_error(stage: Stage) -> None:
     hook = {"X-Callback-Url": f"{stage.inbox.url}/dashscope-failed"}
     prompt = f"{PROMPT}, refused by inspection [sim:fail=DataInspectionFailed]"
