@@ -42,7 +42,7 @@ def create(name: str, imports: bool, callback_url: str | None, config: Path | No
     key = _read_key() if imports else None
     if callback_url is not None:
         _check(settings, callback_url)
-    made = _with(settings, lambda clients: clients.create(name, key=key, callback_url=callback_url))
+    made = _with(settings, lambda clients: clients.create(name, key=key, callback_url=callback_url), first=True)
     if made is None:
         raise Failed("That key is registered already.")
     shown = {"id": made.id, "name": made.name, "key": made.key, "webhook_secret": made.webhook_secret}
@@ -77,8 +77,8 @@ def revoke(key_id: str, config: Path | None) -> None:
     click.echo(f"{key_id} is revoked.")
 
 
-def _with(settings: Settings, verb: Callable[[Clients], Awaitable[T]]) -> T:
-    """Runs one verb on the database of `settings`."""
+def _with(settings: Settings, verb: Callable[[Clients], Awaitable[T]], *, first: bool = False) -> T:
+    """Runs one verb on the database of `settings`; only a verb that may be the `first` makes the file."""
 
     async def run() -> T:
         store = Store.open(Path(settings.database), serve=False)
@@ -89,6 +89,9 @@ def _with(settings: Settings, verb: Callable[[Clients], Awaitable[T]]) -> T:
 
     if settings.on_postgres:
         raise Misused("RINGBACK_DATABASE: only SQLite is supported yet; give the path of a file.")
+    path = Path(settings.database)
+    if not first and not path.exists():
+        raise Failed(f"There is no database at {path.resolve()}. Go to the server's folder, or set RINGBACK_DATABASE.")
     try:
         return asyncio.run(run())
     except OSError as error:

@@ -83,8 +83,17 @@ def test_a_revoked_key_is_listed_as_revoked_and_cannot_be_revoked_again() -> Non
     assert keys("revoke", key["id"]).exit_code == 1
 
 
-def test_without_keys_it_says_so() -> None:
+def test_without_keys_it_says_so(tmp_path: Path) -> None:
+    (tmp_path / "ringback.db").touch()
     assert keys("list").output == "There are no keys.\n"
+
+
+@pytest.mark.parametrize("words", [("list",), ("revoke", "key_1")])
+def test_in_another_folder_it_makes_no_database_of_its_own(tmp_path: Path, words: tuple[str, ...]) -> None:
+    done = keys(*words)
+    assert done.exit_code == 1
+    assert "RINGBACK_DATABASE" in done.output
+    assert not (tmp_path / "ringback.db").exists()
 
 
 def test_it_works_while_a_server_runs(tmp_path: Path) -> None:
