@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
-from service.simulator.drops import Dropped, proxy_page
+from service.simulator.drops import Dropped, Slow, proxy_page
 from service.simulator.markers import Behaviour, Fault, UnknownMarker
 from service.simulator.results import Results
 from service.simulator.tasks import Failure, Order, Task
@@ -118,6 +118,8 @@ class Desk(ABC):
         if fault.kind == "delay":
             await self.sleep(fault.seconds)
             return await self.acceptance(task)
+        if fault.kind == "slow":
+            return Slow(await self.acceptance(task), fault.seconds, self.sleep)
         return self.go_wrong(fault)
 
     def go_wrong(self, fault: Fault) -> Response:

@@ -1,9 +1,9 @@
-"""A connection that closes where an answer should be, and the page of a proxy that has lost its upstream."""
+"""Answers that do not come as they should: a connection that closes, a body that stops half-way, a proxy's own page."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 
@@ -32,6 +32,22 @@ class Dropped(Response):
         except Exception as refused:
             raise dropped from refused
         raise dropped
+
+
+class Slow(Response):
+    """Another answer, whose body stops half-way for some seconds."""
+
+    def __init__(self, answer: Response, seconds: float, sleep: Callable[[float], Awaitable[None]]) -> None:
+        super().__init__(bytes(answer.body), answer.status_code, dict(answer.headers))
+        self._seconds = seconds
+        self._sleep = sleep
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        middle = len(self.body) // 2
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await send({"type": "http.response.body", "body": self.body[:middle], "more_body": True})
+        await self._sleep(self._seconds)
+        await send({"type": "http.response.body", "body": self.body[middle:]})
 
 
 def proxy_page(status: int) -> Response:

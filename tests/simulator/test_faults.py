@@ -91,6 +91,17 @@ async def test_a_late_answer_comes_after_the_task_was_accepted(upstream: Upstrea
 
 
 @pytest.mark.parametrize("provider", ALL)
+async def test_a_slow_answer_stops_half_way_and_is_whole_in_the_end(
+    upstream: Upstream, clock: Clock, provider: str
+) -> None:
+    began = clock()
+    reply = await upstream.create(provider, "[sim:create=slow:5]")
+    (create,) = upstream.world.creates
+    assert (create.task_id, clock()) == (task_id_of(reply), began + 5)
+    assert int(reply.headers["content-length"]) == len(reply.content)
+
+
+@pytest.mark.parametrize("provider", ALL)
 async def test_looks_go_wrong_as_often_as_asked(upstream: Upstream, provider: str) -> None:
     task_id = task_id_of(await upstream.create(provider, "[sim:poll=503:3]"))
     replies = [await upstream.look(provider, task_id) for _ in range(4)]

@@ -22,6 +22,7 @@ WORDS: list[tuple[str, dict[str, Any]]] = [
     ("create=dropped", {"create": Fault("dropped")}),
     ("create=noid", {"create": Fault("noid")}),
     ("create=delay:5", {"create": Fault("delay", seconds=5.0)}),
+    ("create=slow:5", {"create": Fault("slow", seconds=5.0)}),
     ("create=refuse:Throttling.BurstRate", {"create": Fault("refuse", code="Throttling.BurstRate")}),
     ("poll=503:3", {"poll": Fault("refuse", status=503, count=3)}),
     ("poll=429", {"poll": Fault("refuse", status=429, count=1)}),
