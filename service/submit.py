@@ -206,7 +206,11 @@ class Submitter:
             raise refused(422, Category.INVALID_REQUEST, text)
         log.event("task.repeated", task=repeated.id, client=repeated.client, shape=repeated.shape)
         self._answers.opened(repeated.id, order.connection)
-        await self._outcome(repeated.id, _Waiter(order.connection))
+        try:
+            await self._outcome(repeated.id, _Waiter(order.connection))
+        except BaseException:
+            self._answers.closed(repeated.id)
+            raise
         return await self._store.lookups.task(repeated.id) or repeated
 
     def _finished(self, task: str, send: asyncio.Task[Refusal | None]) -> None:
