@@ -61,6 +61,7 @@ async def test_a_server_that_is_killed_loses_nothing_and_pays_for_nothing_twice(
                 clients.create_task(submit(stage, one))
             in_flight = await kill_at_random(stage, orders, random)
             await stage.start()
+            await until(stage.ready, "the server is ready")
             await until(lambda: not waiting(stage, orders), "everyone is told")
         await until(lambda: all_delivered(stage, orders), "every callback was taken")
         assert max(in_flight) >= min(50, TASKS)
@@ -120,6 +121,7 @@ async def test_a_server_that_is_told_to_stop_does_so_soon_and_goes_on_later(tmp_
             assert await stage.end(signal.SIGTERM) in (0, -signal.SIGTERM)  # uvicorn hands the signal on at the end
             assert time.monotonic() - begun < STOP_SECONDS
             await stage.start()
+            await until(stage.ready, "the server is ready")
             await until(lambda: not waiting(stage, orders), "everyone is told")
         check_the_bill(stage, orders)
 
