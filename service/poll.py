@@ -122,8 +122,10 @@ class LookQueue:
         if report is None or report.state is State.UNKNOWN:
             await self._unknown(placement, task)
             return
-        moved = await self._receiver.report(task, report, "look", last_word=placement.empty > 0)
-        if moved is None and task.ended and report.state in ENDED and report.state is not State.SUCCEEDED:
+        last_word = placement.empty > 0
+        moved = await self._receiver.report(task, report, "look", last_word=last_word)
+        ended = report.state in ENDED and (report.state is not State.SUCCEEDED or last_word)
+        if moved is None and task.ended and ended:
             await self._store.placements.closed(placement.id)
         elif moved is None or not moved.ended:
             await self._again(placement, report)

@@ -43,9 +43,10 @@ async def test_an_event_says_that_it_was_recovered(tmp_path: Path) -> None:
         assert [body["type"] for body in it.inbox.bodies("/event")] == ["task.failed", "task.recovered"]
 
 
-async def test_a_late_failure_changes_nothing_and_ends_the_looks(tmp_path: Path) -> None:
+@pytest.mark.parametrize("end", ["fail", "nourl"])
+async def test_a_late_end_without_a_result_changes_nothing_and_ends_the_looks(tmp_path: Path, end: str) -> None:
     async with world(tmp_path) as it:
-        task_id = await given_up(it, "seconds=1000 fail")
+        task_id = await given_up(it, f"seconds=1000 {end}")
         await it.settle(120, 5)
         task = await record(it, task_id)
         assert task["error"]["code"] == "outcome_unknown"
