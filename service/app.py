@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from service.explain import Explainer
 from service.guard import EgressGuard, Resolve
 from service.http import egress_client, upstream_client
 from service.logs import get_logger
+from service.operator import Operator
 from service.poll import LookQueue
 from service.receive import Receiver
 from service.reconcile import DoubtQueue
@@ -37,13 +38,14 @@ from service.routes import ROUTES
 from service.routes.edge import HANDLERS, House, Limits
 from service.routes.hosts import HostGuard
 from service.send import Sender, SendQueue, Timing
-from service.settings import Settings, SettingsError, check_exposure
+from service.settings import Account, Settings, SettingsError, check_exposure
 from service.signing import CallbackTokens
 from service.store import Store
 from service.submit import Submitter
 from service.tasks import Task
 from service.tell import Teller
 from service.upstream import Upstream
+from service.upstreams import Upstreams
 from service.vault import Vault, hash_key
 from service.waiting import WaitingRoom
 from service.worker import Worker
@@ -90,10 +92,11 @@ class Ringback:
         self.urls = CallbackUrls(settings.public_url, self.tokens)
         self._upstream_client = upstream or upstream_client()
         self._egress_client = egress_client(self.guard)
-        self.upstreams = upstreams_of(settings, self.shapes, self._upstream_client, clock())
+        self.upstreams = Upstreams(upstreams_of(settings, self.shapes, self._upstream_client, clock()))
         self.clients = clients_of(settings, self.store, clock)
         self.teller = Teller(self.shapes, _message_id)
         self.waiting = WaitingRoom(settings.hold_per_key)
+        self.operator = Operator(self.store, clock)
         self._wire()
 
     def _wire(self) -> None:
@@ -106,24 +109,25 @@ class Ringback:
         )
         receiver = Receiver(store, self.teller, clock, self._ended)
         sender = Sender(
-            store, receiver, self.upstreams, self.shapes, self.urls, clock, timing, self._jitter, self._wake
-        )
+            store, receiver, self.operator, self.upstreams, self.shapes, self.urls, clock, timing, self._jitter,
+            self._wake,
+        )  # fmt: skip
         self.submitter = Submitter(
-            store, sender, self.upstreams, self.shapes, self.catalogue, self.guard, clock, timing,
+            store, sender, self.upstreams.providers, self.shapes, self.catalogue, self.guard, clock, timing,
             settings.submit_wait_seconds,
         )  # fmt: skip
         self.canceller = Canceller(store, receiver, self.upstreams)
-        self.explainer = Explainer(self.upstreams, self.shapes, self.catalogue, self.urls)
+        self.explainer = Explainer(self.upstreams.providers, self.shapes, self.catalogue, self.urls)
         deliveries = DeliveryQueue(store, self.clients, self._egress_client, self.guard, clock, self._jitter)
         self.workers: dict[str, Worker[Any]] = {
-            "doubt": Worker("doubt", DoubtQueue(store, receiver, clock, timing), clock),
+            "doubt": Worker("doubt", DoubtQueue(store, receiver, self.operator, clock, timing), clock),
             "deliver": Worker("deliver", deliveries, clock, slots=DELIVERY_SLOTS),
         }
         for upstream in self.upstreams:
             sends = SendQueue(upstream, store, sender, clock, timing, _row_id)
-            self.workers[f"send.{upstream.name}"] = Worker(f"send.{upstream.name}", sends, clock)
+            self.workers[f"send.{upstream.label}"] = Worker(f"send.{upstream.label}", sends, clock)
             looks = LookQueue(upstream, store, receiver, self.catalogue, self.urls, clock, self._jitter)
-            name = f"look.{upstream.name}"
+            name = f"look.{upstream.label}"
             self.workers[name] = Worker(name, looks, clock)
 
     def _wake(self, worker: str) -> None:
@@ -145,7 +149,7 @@ class Ringback:
             tokens=self.tokens,
             teller=self.teller,
             shapes=self.shapes,
-            upstream_shapes={upstream.name: upstream.provider.shape for upstream in self.upstreams},
+            upstreams=self.upstreams,
             catalogue=self.catalogue,
             workers=self.workers,
             limits=Limits(self.settings.create_bytes, self.settings.hold_seconds),
@@ -160,10 +164,7 @@ class Ringback:
         configured = {upstream.name for upstream in self.upstreams}
         for provider, tasks in (await self.store.lookups.unfinished()).items():
             if provider not in configured:  # they wait, whatever becomes of them, until it is configured again
-                log.event("provider.missing", level=logging.WARNING, provider=provider, tasks=tasks)
-                await self.store.keys.note(
-                    "provider.missing", self.clock(), {"provider": provider, "tasks": str(tasks)}
-                )
+                await self.operator.tell("provider.missing", provider, provider=provider, tasks=str(tasks))
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -239,9 +240,20 @@ def upstreams_of(
             account.api_key.get_secret_value(),
             account.poll_seconds,
             now,
+            account.name,
+            _held_by(account, settings.accounts),
         )
         for account in settings.accounts
     )
+
+
+def _held_by(account: Account, accounts: Sequence[Account]) -> tuple[str, ...]:
+    """Whose placements an account looks after: all of its provider's if it is the only one. The first one of several
+    also has those of the time before keys had names."""
+    pool = [each.name for each in accounts if each.provider.name == account.provider.name]
+    if len(pool) == 1:
+        return ()
+    return (account.name, "") if account.name == pool[0] else (account.name,)
 
 
 def clients_of(settings: Settings, store: Store, clock: Clock) -> Clients:

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from adapters.messages import Report, State
 from service.logs import get_logger
 from service.receive import Receiver
 from service.store import Store
 from service.tasks import Task, TaskState
-from service.upstream import Unheard, Upstream
+from service.upstream import Unheard
+from service.upstreams import Upstreams
 
 log = get_logger("cancel")
 
 
 class Canceller:
-    def __init__(self, store: Store, receiver: Receiver, upstreams: Sequence[Upstream]) -> None:
+    def __init__(self, store: Store, receiver: Receiver, upstreams: Upstreams) -> None:
         self._store = store
         self._receiver = receiver
-        self._upstreams = {upstream.name: upstream for upstream in upstreams}
+        self._upstreams = upstreams
 
     async def cancel(self, task: Task) -> bool:
         """Whether the task is canceled now. False changes nothing: it is too late, the send's outcome is still open, or
@@ -34,9 +33,11 @@ class Canceller:
         return latest is not None and latest.state is TaskState.CANCELED
 
     async def _upstream_agrees(self, task: Task) -> bool:
-        upstream = self._upstreams.get(task.provider)
         placement = await self._store.lookups.placement(task.placement) if task.placement else None
-        if upstream is None or placement is None or placement.upstream_id is None or task.ended:
+        if placement is None or placement.upstream_id is None or task.ended:
+            return False
+        upstream = self._upstreams.serving(placement)
+        if upstream is None:
             return False
         try:
             return await upstream.cancel(placement.upstream_id)

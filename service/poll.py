@@ -71,13 +71,15 @@ class LookQueue:
         if not queries:
             return ()
         batch = self._upstream.provider.batch
-        placements = await self._store.placements.claim_looks(self._upstream.name, now, now + LEASE_MS, queries * batch)
+        placements = await self._store.placements.claim_looks(
+            self._upstream.name, now, now + LEASE_MS, queries * batch, self._upstream.holds
+        )
         looks = await self._looks(placements, batch)
         self._upstream.bucket.take(len(looks), now)
         return looks
 
     async def next_due(self) -> int | None:
-        due = await self._store.queues.next_due(Queue.LOOKS, self._upstream.name)
+        due = await self._store.queues.next_due(Queue.LOOKS, self._upstream.name, self._upstream.holds)
         return None if due is None else max(due, self._upstream.bucket.free_at)
 
     async def handle(self, item: Look) -> None:
@@ -123,10 +125,10 @@ class LookQueue:
             await self._unknown(placement, task)
             return
         last_word = placement.empty > 0
-        moved = await self._receiver.report(task, report, "look", last_word=last_word)
-        ended = report.state in ENDED and (report.state is not State.SUCCEEDED or last_word)
-        if moved is None and task.ended and ended:
-            await self._store.placements.closed(placement.id)
+        moved = await self._receiver.report(task, report, "look", placement=placement.id, last_word=last_word)
+        ended = report.state in ENDED and (report.state is not State.SUCCEEDED or last_word or bool(report.video_url))
+        if moved is None and ended and (task.ended or placement.id != task.placement):
+            await self._store.placements.closed(placement.id, report)
         elif moved is None or not moved.ended:
             await self._again(placement, report)
 
@@ -137,7 +139,7 @@ class LookQueue:
                 now = self._clock()
                 adopted = await self._store.tasks.accepted(placement.id, report.task_id, now, now)
                 log.event("task.adopted", task=task.id, provider=task.provider, placement=placement.id)
-                await self._receiver.report(adopted or task, report, "callback")
+                await self._receiver.report(adopted or task, report, "callback", placement=placement.id)
                 return
         if placement.verdict is Verdict.UNPROVEN:  # until another callback comes
             await self._store.placements.looked(placement, None, self._clock(), heard=False)

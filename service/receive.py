@@ -29,15 +29,25 @@ class Receiver:
         self._clock = clock
         self._on_end = on_end
 
-    async def report(self, task: Task, report: Report, detector: str, *, last_word: bool = False) -> Task | None:
-        """Applies an upstream's report. Returns the task if it moved, None if the report was nothing new.
+    async def report(
+        self, task: Task, report: Report, detector: str, *, placement: str | None = None, last_word: bool = False
+    ) -> Task | None:
+        """Applies an upstream's report of `placement` (None: of the current one). Returns the task if it moved, None if
+        the report was nothing new. Of an earlier send, which was given up, only a video is news.
 
         A success without a video is nothing new until `last_word`; then it is the failure `no_result`."""
         if report.state is State.SUCCEEDED and report.video_url is None:
             if not last_word:
                 return None
             report = replace(report, state=State.FAILED, failure=NO_RESULT)
-        return await self._apply(task, lambda latest: advance(latest, report, self._clock(), detector))
+
+        def change(latest: Task) -> Task | None:
+            given_up = placement not in (None, latest.placement)
+            if given_up and report.state is not State.SUCCEEDED:
+                return None
+            return advance(latest, report, self._clock(), detector)
+
+        return await self._apply(task, change, placement=placement)
 
     async def give_up(
         self,
@@ -65,6 +75,7 @@ class Receiver:
         task: Task,
         change: Callable[[Task], Task | None],
         *,
+        placement: str | None = None,
         verdict: Verdict = Verdict.ENDED,
         tell: bool = True,
     ) -> Task | None:
@@ -73,14 +84,17 @@ class Receiver:
             moved = change(latest)
             if moved is None:
                 return None
-            if await self._record(moved, verdict, tell=tell, recovered=latest.ended):
+            recovered = latest.ended or (latest.reopened and moved.state is TaskState.SUCCEEDED)
+            if await self._record(moved, verdict, placement, tell=tell, recovered=recovered):
                 return moved
             latest = await self._store.lookups.task(task.id)
         return None
 
-    async def _record(self, task: Task, verdict: Verdict, *, tell: bool, recovered: bool) -> bool:
+    async def _record(
+        self, task: Task, verdict: Verdict, placement: str | None, *, tell: bool, recovered: bool
+    ) -> bool:
         message = partial(self._teller.message, task, recovered=recovered) if tell else None
-        if not await self._store.tasks.record(task, verdict, message):
+        if not await self._store.tasks.record(task, verdict, message, placement):
             return False
         log.event(
             "task.recovered" if recovered else "task.moved",

@@ -9,20 +9,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from service.clock import Clock
-from service.logs import get_logger
+from service.operator import Operator
 from service.receive import Receiver
 from service.send import Timing
 from service.store import Queue, Store
 from service.tasks import OUTCOME_UNKNOWN, Placement, TaskState, Verdict
 
-log = get_logger("reconcile")
 LEASE_MS = 60_000
 
 
 class DoubtQueue:
-    def __init__(self, store: Store, receiver: Receiver, clock: Clock, timing: Timing) -> None:
+    def __init__(self, store: Store, receiver: Receiver, operator: Operator, clock: Clock, timing: Timing) -> None:
         self._store = store
         self._receiver = receiver
+        self._operator = operator
         self._clock = clock
         self._timing = timing
 
@@ -45,9 +45,9 @@ class DoubtQueue:
         now = self._clock()
         if await self._store.tasks.doubted(placement.id, reason, now, max(until, now)) is None:
             return  # the answer came in the meantime
-        fields = {"task": placement.task, "provider": placement.provider, "reason": reason}
-        await self._store.keys.note("submission.in_doubt", now, fields)
-        log.event("submission.in_doubt", task=placement.task, provider=placement.provider, reason=reason)
+        await self._operator.tell(
+            "submission.in_doubt", placement.task, task=placement.task, provider=placement.provider, reason=reason
+        )
 
     async def _give_up(self, placement: Placement) -> None:
         task = await self._store.lookups.task(placement.task)

@@ -27,10 +27,12 @@ from service.callback_urls import CallbackUrls
 from service.clock import Clock
 from service.http import Lost, NotSent
 from service.logs import get_logger
+from service.operator import Operator
 from service.receive import Receiver
 from service.store import Queue, Store
 from service.tasks import NOT_ACCEPTED, Task, Verdict
 from service.upstream import Upstream
+from service.upstreams import Upstreams
 
 log = get_logger("send")
 
@@ -83,7 +85,8 @@ class Sender:
         self,
         store: Store,
         receiver: Receiver,
-        upstreams: Sequence[Upstream],
+        operator: Operator,
+        upstreams: Upstreams,
         shapes: Mapping[str, Adapter],
         urls: CallbackUrls,
         clock: Clock,
@@ -93,7 +96,8 @@ class Sender:
     ) -> None:
         self._store = store
         self._receiver = receiver
-        self._upstreams = {upstream.name: upstream for upstream in upstreams}
+        self._operator = operator
+        self._upstreams = upstreams
         self._shapes = shapes
         self._urls = urls
         self._clock = clock
@@ -108,7 +112,7 @@ class Sender:
         and its subscribers are not."""
         placement = task.placement
         assert placement is not None, "a task that is sent has a placement"
-        upstream = self._upstreams[task.provider]
+        upstream = self._upstreams.pool(task.provider)[0]
         try:
             request = self._write(task, placement, upstream)
         except (Unreadable, Unsupported) as error:  # the catalogue changed since the task was accepted
@@ -205,8 +209,7 @@ class Sender:
         return None
 
     async def _tell_operator(self, kind: str, task: Task, reason: str) -> None:
-        await self._store.keys.note(kind, self._clock(), {"task": task.id, "provider": task.provider, "reason": reason})
-        log.event(kind, task=task.id, provider=task.provider, reason=reason)
+        await self._operator.tell(kind, task.id, task=task.id, provider=task.provider, reason=reason)
 
 
 def as_sent(submission: Submission, callback_url: str | None) -> Submission:

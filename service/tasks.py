@@ -30,8 +30,11 @@ ENDED = frozenset({TaskState.SUCCEEDED, TaskState.FAILED, TaskState.CANCELED, Ta
 
 _LOOKED = frozenset({TaskState.RUNNING, *ENDED})
 NEXT: Mapping[TaskState, frozenset[TaskState]] = {
-    TaskState.ACCEPTED: frozenset({TaskState.SUBMITTING, TaskState.CANCELED, TaskState.FAILED}),
-    TaskState.SUBMITTING: frozenset({TaskState.QUEUED, TaskState.FAILED, TaskState.ACCEPTED, TaskState.IN_DOUBT}),
+    # SUCCEEDED: by the late result of an earlier send that had been given up, while another one waits or is on its way.
+    TaskState.ACCEPTED: frozenset({TaskState.SUBMITTING, TaskState.CANCELED, TaskState.FAILED, TaskState.SUCCEEDED}),
+    TaskState.SUBMITTING: frozenset(
+        {TaskState.QUEUED, TaskState.FAILED, TaskState.ACCEPTED, TaskState.IN_DOUBT, TaskState.SUCCEEDED}
+    ),
     TaskState.IN_DOUBT: frozenset({TaskState.QUEUED, *_LOOKED}),
     TaskState.QUEUED: _LOOKED,
     TaskState.RUNNING: ENDED,
@@ -114,7 +117,9 @@ class Task:
     the task is written for an upstream. `outcome` is the latest report that moved the task, its ids already ours.
     `version` counts writes: every change of a row compares it and adds one. `digest` is what makes two creates the
     same request, `idempotency_key` the client's own word for that; both are dropped when a create is refused.
-    `answered_at` is when the answer to the create was handed to its connection."""
+    `answered_at` is when the answer to the create was handed to its connection. `pinned`: its client named the
+    provider, so it goes nowhere else; `passed` are the providers that took nothing in this round. `reopened`: an
+    operator sent it again after another end was told."""
 
     id: str
     client: str
@@ -139,6 +144,9 @@ class Task:
     digest: str | None = None
     idempotency_key: str | None = None
     answered_at: int | None = None
+    pinned: bool = False
+    passed: tuple[str, ...] = ()
+    reopened: bool = False
     version: int = 0
 
     @property
@@ -150,7 +158,9 @@ class Task:
 class Placement:
     """One send. `due_at` is the next look; `doubt_at` is when a send without an answer becomes doubtful and when a
     doubtful one is given up. `claimed_at` is set while a worker looks; `misses` counts looks in a row that heard
-    nothing, `empty` successes without a video."""
+    nothing, `empty` successes without a video. `account` is the upstream key that created it ("" before keys had
+    names), `lost_at` when its answer was given up, `outcome` the upstream's last word, `credential` the sealed upstream
+    key of a watcher, where it is not one of ours."""
 
     id: str
     task: str
@@ -166,6 +176,10 @@ class Placement:
     misses: int = 0
     empty: int = 0
     reason: str | None = None
+    account: str = ""
+    lost_at: int | None = None
+    outcome: Report | None = None
+    credential: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

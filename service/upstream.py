@@ -29,7 +29,8 @@ class Unheard(Exception):
 
 
 class Upstream:
-    """`every` is the pause between looks at one task, in seconds."""
+    """`every` is the pause between looks at one task, in seconds. `account` names the key, `holds` are the accounts
+    whose placements it looks after (none: all of the provider's), `label` tells it from the others of its provider."""
 
     def __init__(
         self,
@@ -40,8 +41,12 @@ class Upstream:
         key: str,
         every: float,
         now: int,
+        account: str = "",
+        holds: tuple[str, ...] = (),
     ) -> None:
         self.provider = provider
+        self.account = account
+        self.holds = holds
         self.adapter = adapter
         self.every = every
         self.bucket = Bucket(provider.looks_per_second, now)
@@ -52,7 +57,16 @@ class Upstream:
 
     @property
     def name(self) -> str:
+        """Of the provider."""
         return self.provider.name
+
+    @property
+    def label(self) -> str:
+        """For logs and queues; never the key."""
+        return f"{self.name}/{self.account}" if self.holds else self.name
+
+    def serves(self, account: str) -> bool:
+        return not self.holds or account in self.holds
 
     async def create(self, request: Request, read_timeout: float) -> Response:
         """Sends a create, once, on a connection of its own. Raises `NotSent` or `Lost` (service.http)."""

@@ -24,15 +24,15 @@ async def callback(request: HttpRequest) -> HttpResponse:
     house = house_of(request)
     placement_id = house.tokens.read(request.path_params["token"])
     placement = await house.store.lookups.placement(placement_id) if placement_id else None
-    shape = house.upstream_shapes.get(request.path_params["provider"])
-    if placement is None or shape is None or placement.provider != request.path_params["provider"]:
+    upstream = house.upstreams.serving(placement) if placement else None
+    if placement is None or upstream is None or placement.provider != request.path_params["provider"]:
         raise HTTPException(404)
     body = await read_body(request, house.limits.callback_bytes)
     digest = hashlib.sha256(body).hexdigest()
-    named = _named_id(house.shapes[shape], body)
+    named = _named_id(upstream.adapter, body)
     kept = await house.store.placements.keep_callback(placement.id, digest, body, named, house.clock())
     if kept is not None:
-        house.workers[f"look.{placement.provider}"].wake()
+        house.workers[f"look.{upstream.label}"].wake()
     return JSONResponse({"ok": True})
 
 

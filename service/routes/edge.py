@@ -29,6 +29,7 @@ from service.signing import CallbackTokens
 from service.store import Store
 from service.submit import Submitter
 from service.tell import Teller
+from service.upstreams import Upstreams
 from service.waiting import WaitingRoom
 from service.worker import Worker
 
@@ -57,8 +58,8 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """What the routes reach; the composition root fills it. `upstream_shapes` is the shape of each configured
-    provider; `workers` has a "deliver" and one "look.<provider>" each. `instance` is this run of the server."""
+    """What the routes reach; the composition root fills it. `workers` has a "deliver" and a "look.<label>" for each
+    upstream account. `instance` is this run of the server."""
 
     store: Store
     clients: Clients
@@ -69,7 +70,7 @@ class House:
     tokens: CallbackTokens
     teller: Teller
     shapes: Mapping[str, Adapter]
-    upstream_shapes: Mapping[str, str]
+    upstreams: Upstreams
     catalogue: Catalogue
     workers: Mapping[str, Worker[Any]]
     limits: Limits

@@ -117,7 +117,7 @@ def _model(model: Model, house: House) -> dict[str, Any]:
         "service": model.service,
         "mode": model.mode,
         "providers": list(model.providers),
-        "available": [name for name in model.providers if name in house.upstream_shapes],
+        "available": [name for name in model.providers if house.upstreams.pool(name)],
         "parameters": sorted(model.parameters),
         "media": [{"kinds": list(r.kinds), "min": r.minimum, "max": r.maximum} for r in model.media],
         "prices": [asdict(price) for price in model.prices],

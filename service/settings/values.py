@@ -42,9 +42,11 @@ def _fresh_webhook_secret() -> SecretStr:
 
 
 class Account(Value):
-    """One upstream account. `poll_seconds` is the pause between two looks at one task; a real provider has a floor."""
+    """One upstream account. `poll_seconds` is the pause between two looks at one task; a real provider has a floor.
+    `name` tells the keys of one provider apart, also after a change of their order."""
 
     provider: Provider
+    name: str = ""
     base_url: checks.BaseUrl = Field(description=URL)
     api_key: checks.HeaderSecret = Field(description="text", repr=False)
     poll_seconds: float = Field(gt=0, description=SECONDS)
@@ -105,7 +107,7 @@ class Settings(Value):
         for what, each in (
             ("RINGBACK_API_KEYS has two entries with the same name", [key.name for key in self.api_keys]),
             ("RINGBACK_API_KEYS has the same key twice", [key.key.get_secret_value() for key in self.api_keys]),
-            ("A provider has two accounts", [account.provider.name for account in self.accounts]),
+            ("A provider has two keys with the same name", [(each.provider.name, each.name) for each in self.accounts]),
         ):
             if len(set(each)) < len(each):
                 raise ValueError(what)

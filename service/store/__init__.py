@@ -6,6 +6,7 @@ from pathlib import Path
 
 from service.store.deliveries import DeliveryVerbs
 from service.store.engine import AlreadyServed, Engine
+from service.store.events import OperatorEventVerbs
 from service.store.keys import Key, KeyVerbs
 from service.store.lookups import Lookups
 from service.store.placements import PlacementVerbs
@@ -25,6 +26,7 @@ class Store:
         self.lookups = Lookups(engine)
         self.deliveries = DeliveryVerbs(engine)
         self.keys = KeyVerbs(engine)
+        self.events = OperatorEventVerbs(engine)
 
     @classmethod
     def open(cls, path: Path, *, serve: bool = True) -> Store:

@@ -1,10 +1,8 @@
-"""Client keys, and the operator's events. A key is stored hashed, its webhook secret sealed."""
+"""Client keys. A key is stored hashed, its webhook secret sealed."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from uuid import uuid4
 
 from service.store import rows
 from service.store.engine import Engine, Transaction
@@ -66,17 +64,6 @@ class KeyVerbs:
             return tx.one("SELECT id FROM keys LIMIT 1") is not None
 
         return await self._engine.read(verb)
-
-    async def note(self, kind: str, at: int, fields: Mapping[str, str]) -> None:
-        """Keeps an operator event."""
-
-        def verb(tx: Transaction) -> None:
-            tx.run(
-                "INSERT INTO operator_events (id, at, kind, fields) VALUES (:id, :at, :kind, :fields)",
-                id=str(uuid4()), at=at, kind=kind, fields=rows.dump(dict(fields)),
-            )  # fmt: skip
-
-        await self._engine.write(verb)
 
     async def _one(self, where: str, value: str) -> Key | None:
         def verb(tx: Transaction) -> Key | None:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import replace
+
+from adapters.messages import Report
 from service.store import rows
 from service.store.engine import Engine, Transaction
 from service.tasks import Placement
+
+LOOKED_AT = "verdict IN ('accepted', 'in_doubt', 'unproven')"
+"""The sends of which something may still be heard."""
 
 CALLBACKS_KEPT = 16
 """Distinct bodies kept of one placement's callbacks: a leaked token cannot fill the disk."""
@@ -20,11 +27,14 @@ class PlacementVerbs:
         where = "doubt_at <= :now AND verdict IN ('sending', 'in_doubt')"
         return await self._claim("doubt_at = :lease", where, "doubt_at", now=now, lease=lease, limit=limit)
 
-    async def claim_looks(self, provider: str, now: int, lease: int, limit: int) -> list[Placement]:
-        """Takes the placements of one provider that are due for a look."""
+    async def claim_looks(
+        self, provider: str, now: int, lease: int, limit: int, accounts: Collection[str] = ()
+    ) -> list[Placement]:
+        """Takes the placements of one provider that are due for a look; with `accounts` only theirs."""
         change = "due_at = :lease, claimed_at = :now"
-        where = "provider = :provider AND due_at <= :now AND verdict IN ('accepted', 'in_doubt', 'unproven')"
-        return await self._claim(change, where, "due_at", provider=provider, now=now, lease=lease, limit=limit)
+        theirs, names = rows.any_of("account", accounts)
+        where = f"provider = :provider AND due_at <= :now AND {LOOKED_AT} AND {theirs}"
+        return await self._claim(change, where, "due_at", provider=provider, now=now, lease=lease, limit=limit, **names)
 
     async def looked(
         self, placement: Placement, due_at: int | None, now: int, *, heard: bool, empty: bool = False
@@ -38,19 +48,21 @@ class PlacementVerbs:
                 " due_at = CASE WHEN due_at = :lease THEN :due_at ELSE due_at END,"
                 " misses = CASE WHEN :heard = 1 THEN 0 ELSE misses + 1 END,"
                 " heard_at = CASE WHEN :heard = 1 THEN :now ELSE heard_at END"
-                " WHERE id = :id AND verdict IN ('accepted', 'in_doubt', 'unproven')",
+                f" WHERE id = :id AND {LOOKED_AT}",
                 id=placement.id, lease=placement.due_at, due_at=due_at, now=now, heard=int(heard), empty=int(empty),
             )  # fmt: skip
 
         await self._engine.write(verb)
 
-    async def closed(self, placement: str) -> None:
-        """The upstream's last word was heard and changed nothing."""
+    async def closed(self, placement: str, outcome: Report) -> None:
+        """The upstream's last word was heard and changed nothing; it is kept."""
 
         def verb(tx: Transaction) -> None:
             tx.run(
-                "UPDATE placements SET verdict = 'ended', due_at = NULL, claimed_at = NULL WHERE id = :id", id=placement
-            )
+                "UPDATE placements SET verdict = 'ended', due_at = NULL, claimed_at = NULL, outcome = :outcome"
+                " WHERE id = :id",
+                id=placement, outcome=rows.dump_report(replace(outcome, request=None, callback_url=None)),
+            )  # fmt: skip
 
         await self._engine.write(verb)
 

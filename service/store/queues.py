@@ -4,10 +4,12 @@ That of deliveries is asked in `service.store.deliveries`, since it depends on w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 
+from service.store import rows
 from service.store.engine import Engine, Transaction
+from service.store.placements import LOOKED_AT
 
 
 class Queue(StrEnum):
@@ -20,7 +22,7 @@ _NEXT_DUE: Mapping[Queue, str] = {
     Queue.SENDS: "SELECT min(due_at) AS due FROM tasks WHERE due_at IS NOT NULL AND state = 'ACCEPTED'"
     " AND (:provider = '' OR provider = :provider)",
     Queue.LOOKS: "SELECT min(due_at) AS due FROM placements WHERE due_at IS NOT NULL AND provider = :provider"
-    " AND verdict IN ('accepted', 'in_doubt', 'unproven')",
+    f" AND {LOOKED_AT}",
     Queue.DOUBTS: "SELECT min(doubt_at) AS due FROM placements WHERE doubt_at IS NOT NULL",
 }
 
@@ -29,12 +31,14 @@ class QueueVerbs:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    async def next_due(self, queue: Queue, provider: str = "") -> int | None:
-        """When the next row of a queue is due (of one provider; sends: "" for all). None: it is empty."""
-        sql = _NEXT_DUE[queue]
+    async def next_due(self, queue: Queue, provider: str = "", accounts: Collection[str] = ()) -> int | None:
+        """When the next row of a queue is due (of one provider; sends: "" for all; looks: of some of its accounts).
+        None: it is empty."""
+        theirs, names = rows.any_of("account", accounts)
+        sql = f"{_NEXT_DUE[queue]} AND {theirs}"
 
         def verb(tx: Transaction) -> int | None:
-            row = tx.one(sql, **({"provider": provider} if ":provider" in sql else {}))
+            row = tx.one(sql, **names, **({"provider": provider} if ":provider" in sql else {}))
             return None if row is None else row["due"]
 
         return await self._engine.read(verb)

@@ -46,6 +46,13 @@ def none_of(column: str, texts: Collection[str]) -> tuple[str, dict[str, str]]:
     return (f"{column} NOT IN ({names})" if values else "1 = 1"), values
 
 
+def any_of(column: str, texts: Collection[str]) -> tuple[str, dict[str, str]]:
+    """The condition that a column has one of these texts, and the values of its placeholders; no texts mean any."""
+    values = {f"{column}_{number}": text for number, text in enumerate(texts)}
+    names = ", ".join(f":{name}" for name in values)
+    return (f"{column} IN ({names})" if values else "1 = 1"), values
+
+
 def one_of(column: str, words: Collection[StrEnum]) -> str:
     """The condition that a column has one of our own words; none of them means any."""
     return f"{column} IN ({', '.join(repr(word.value) for word in words)})" if words else "1 = 1"
@@ -57,12 +64,14 @@ def task_values(task: Task) -> dict[str, Any]:
         "body": dump(task.body),
         "headers": dump(dict(task.headers)),
         "metadata": dump(task.metadata),
-        "outcome": dump(report_values(task.outcome) if task.outcome else None),
+        "outcome": dump_report(task.outcome),
+        "pinned": int(task.pinned),
+        "passed": dump(list(task.passed)) if task.passed else None,
+        "reopened": int(task.reopened),
     }
 
 
 def read_task(row: Row) -> Task:
-    outcome = load(row["outcome"])
     return Task(
         **{
             **row,
@@ -70,13 +79,28 @@ def read_task(row: Row) -> Task:
             "body": load(row["body"]),
             "headers": load(row["headers"]),
             "metadata": load(row["metadata"]),
-            "outcome": read_report(outcome) if outcome else None,
+            "outcome": load_report(row["outcome"]),
+            "pinned": bool(row["pinned"]),
+            "passed": tuple(load(row["passed"]) or ()),
+            "reopened": bool(row["reopened"]),
         }
     )
 
 
+def placement_values(placement: Placement) -> dict[str, Any]:
+    return values(placement) | {"outcome": dump_report(placement.outcome)}
+
+
 def read_placement(row: Row) -> Placement:
-    return Placement(**{**row, "verdict": Verdict(row["verdict"])})
+    sealed = row["credential"]
+    return Placement(
+        **{
+            **row,
+            "verdict": Verdict(row["verdict"]),
+            "outcome": load_report(row["outcome"]),
+            "credential": None if sealed is None else bytes(sealed),
+        }
+    )
 
 
 def read_subscription(row: Row) -> Subscription:
@@ -94,6 +118,15 @@ def read_attempt(row: Row) -> Attempt:
 def values(noun: DataclassInstance) -> dict[str, Any]:
     """The column values of a flat noun."""
     return {field.name: getattr(noun, field.name) for field in fields(noun)}
+
+
+def dump_report(report: Report | None) -> str | None:
+    return dump(report_values(report)) if report else None
+
+
+def load_report(value: Any) -> Report | None:
+    found = load(value)
+    return read_report(found) if found else None
 
 
 def report_values(report: Report) -> dict[str, Any]:

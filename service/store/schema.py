@@ -68,7 +68,37 @@ FIRST = (
         id {text} PRIMARY KEY, at {int} NOT NULL, kind {text} NOT NULL, fields {json} NOT NULL){strict}""",
 )
 
-STEPS: Mapping[str, tuple[str, ...]] = {"0001_first": FIRST}
+LIVE = "verdict IN ('sending', 'accepted', 'in_doubt')"
+"""The sends that may be at work at the upstream."""
+
+MONEY = (
+    "ALTER TABLE tasks ADD COLUMN pinned {int} NOT NULL DEFAULT 0",
+    "ALTER TABLE tasks ADD COLUMN passed {json}",
+    "ALTER TABLE tasks ADD COLUMN reopened {int} NOT NULL DEFAULT 0",
+    "CREATE INDEX tasks_waiting ON tasks (provider, client, due_at) WHERE state = 'ACCEPTED'",
+    "ALTER TABLE placements ADD COLUMN account {text} NOT NULL DEFAULT ''",
+    "ALTER TABLE placements ADD COLUMN lost_at {int}",
+    "ALTER TABLE placements ADD COLUMN outcome {json}",
+    "ALTER TABLE placements ADD COLUMN credential {bytes}",
+    f"CREATE INDEX placements_live ON placements (provider, account) WHERE {LIVE}",
+    """CREATE TABLE allowances (
+        client {text} PRIMARY KEY, providers {json}, models {json}, watch {int} NOT NULL, budgets {json} NOT NULL
+        ){strict}""",
+    """CREATE TABLE charges (
+        placement {text} PRIMARY KEY REFERENCES placements (id), task {text} NOT NULL, client {text} NOT NULL,
+        provider {text} NOT NULL, model {text} NOT NULL, at {int} NOT NULL,
+        currency {text} NOT NULL, resolution {text} NOT NULL, per_second {int}, estimate {int}, amount {int}
+        ){strict}""",
+    "CREATE INDEX charges_by_client ON charges (client, currency, at, amount, estimate)",
+    "CREATE INDEX charges_by_time ON charges (at)",
+    "ALTER TABLE operator_events ADD COLUMN subject {text} NOT NULL DEFAULT ''",
+    "ALTER TABLE operator_events ADD COLUMN times {int} NOT NULL DEFAULT 1",
+    "ALTER TABLE operator_events ADD COLUMN last_at {int}",
+    "CREATE INDEX operator_events_by_subject ON operator_events (kind, subject, last_at)",
+    "CREATE INDEX operator_events_by_time ON operator_events (at, id)",
+)
+
+STEPS: Mapping[str, tuple[str, ...]] = {"0001_first": FIRST, "0002_money": MONEY}
 """Migrations by name, in order. A step that has shipped is never edited."""
 
 TYPE_WORDS: Mapping[str, Mapping[str, str]] = {

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from adapters.messages import Report
 from service.store import rows
 from service.store.engine import Engine, Transaction
 from service.tasks import Delivery, Placement, Subscription, Task, TaskState, Verdict
@@ -120,17 +121,17 @@ class TaskVerbs:
 
         def verb(tx: Transaction) -> Task | None:
             tx.run(
-                "UPDATE placements SET verdict = 'in_doubt', reason = :reason, doubt_at = :until"
+                "UPDATE placements SET verdict = 'in_doubt', reason = :reason, doubt_at = :until, lost_at = :now"
                 " WHERE id = :id AND verdict = 'sending'",
-                id=placement, reason=reason, until=until,
+                id=placement, reason=reason, until=until, now=now,
             )  # fmt: skip
             return _move(tx, placement, (TaskState.SUBMITTING,), TaskState.IN_DOUBT, now)
 
         return await self._engine.write(verb)
 
-    async def record(self, task: Task, verdict: Verdict, message: Message | None) -> bool:
-        """Writes `task` if its row still has the version it was made from, and with an ended task its deliveries.
-        False: somebody else was first, nothing was written."""
+    async def record(self, task: Task, verdict: Verdict, message: Message | None, placement: str | None = None) -> bool:
+        """Writes `task` if its row still has the version it was made from, and with an ended task its deliveries and
+        the end of `placement` (None: of its current one). False: somebody else was first, nothing was written."""
 
         def verb(tx: Transaction) -> bool:
             values = rows.task_values(replace(task, version=task.version + 1)) | {"was": task.version}
@@ -144,8 +145,9 @@ class TaskVerbs:
             if verdict is Verdict.REFUSED:
                 tx.run("UPDATE tasks SET digest = NULL, idempotency_key = NULL WHERE id = :id", id=task.id)
             if task.ended:
-                if task.placement is not None:
-                    _close_placement(tx, task.placement, verdict, None)
+                closing = placement or task.placement
+                if closing is not None:
+                    _close_placement(tx, closing, verdict, None, task.outcome)
                 _open_deliveries(tx, task, message)
             return True
 
@@ -206,7 +208,7 @@ def _insert_task(tx: Transaction, task: Task) -> None:
 def _insert_placement(tx: Transaction, placement: Placement) -> None:
     tx.run(
         f"INSERT INTO placements ({rows.columns(Placement)}) VALUES ({rows.placeholders(Placement)})",
-        **rows.values(placement),
+        **rows.placement_values(placement),
     )
 
 
@@ -216,13 +218,15 @@ def _place(tx: Transaction, task: Task, placement: str, now: int, doubt_at: int)
     return replace(task, placement=placement)
 
 
-def _close_placement(tx: Transaction, placement: str, verdict: Verdict, reason: str | None) -> None:
+def _close_placement(
+    tx: Transaction, placement: str, verdict: Verdict, reason: str | None, outcome: Report | None = None
+) -> None:
     tx.run(
-        "UPDATE placements SET verdict = :verdict, doubt_at = NULL, claimed_at = NULL,"
+        "UPDATE placements SET verdict = :verdict, doubt_at = NULL, claimed_at = NULL, outcome = :outcome,"
         " due_at = CASE WHEN :verdict = 'unproven' THEN due_at ELSE NULL END,"  # a callback may just have come
         " reason = CASE WHEN :reason = '' THEN reason ELSE :reason END"
         " WHERE id = :id AND verdict IN ('sending', 'accepted', 'in_doubt')",
-        id=placement, verdict=verdict, reason=reason or "",
+        id=placement, verdict=verdict, reason=reason or "", outcome=rows.dump_report(outcome),
     )  # fmt: skip
 
 

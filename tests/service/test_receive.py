@@ -155,3 +155,16 @@ def test_every_failure_can_be_told_in_every_shape(
     for form in Format:
         delivery = Teller(shapes, lambda: "msg_1").message(task, a_subscription(task, format=form))
         assert task.id.encode() in delivery.body
+
+
+async def test_a_late_video_of_a_send_that_was_given_up_ends_the_task_that_waits_for_another(desk: Desk) -> None:
+    task = await kept(desk.store, state=TaskState.ACCEPTED)
+    moved = await desk.receiver.report(task, VIDEO, "callback", placement="an earlier one")
+    assert moved is not None
+    assert moved.state is TaskState.SUCCEEDED
+
+
+async def test_no_other_news_of_a_send_that_was_given_up_moves_its_task(desk: Desk) -> None:
+    task = await queued(desk.store)
+    for state in (State.RUNNING, State.FAILED, State.CANCELED):
+        assert await desk.receiver.report(task, Report("up-0", state), "look", placement="an earlier one") is None

@@ -173,6 +173,17 @@ async def test_the_same_key_is_not_made_twice(store: Store) -> None:
     assert [key.id for key in await store.keys.list()] == ["key_0", "key_1"]
 
 
-async def test_an_operator_event_is_kept(store: Store) -> None:
-    await store.keys.note("submission.in_doubt", NOW, {"task": "t", "reason": "答"})
-    await store.keys.note("submission.in_doubt", NOW, {})
+async def test_an_operator_event_that_goes_on_is_one_row_that_counts(store: Store) -> None:
+    hour = 3_600_000
+    assert await store.events.note("submission.in_doubt", "t", NOW, {"task": "t", "reason": "答"})
+    assert not await store.events.note("submission.in_doubt", "t", NOW + hour - 1, {})
+    assert not await store.events.note("submission.in_doubt", "t", NOW + 2 * hour - 2, {})
+    assert await store.events.note("submission.in_doubt", "other", NOW, {})
+    assert await store.events.note("provider.missing", "t", NOW, {})
+    assert await store.events.note("submission.in_doubt", "t", NOW + 4 * hour, {})
+    sql = "SELECT kind, subject, times, last_at FROM operator_events WHERE at = :at AND subject = 't' ORDER BY kind"
+    first = await store._engine.read(lambda tx: tx.all(sql, at=NOW))
+    assert [tuple(row.values()) for row in first] == [
+        ("provider.missing", "t", 1, NOW),
+        ("submission.in_doubt", "t", 3, NOW + 2 * hour - 2),
+    ]

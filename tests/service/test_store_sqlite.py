@@ -13,12 +13,15 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+import sqlite_utils
+from sqlite_utils.migrations import Migrations
 
 from service.store import AlreadyServed, Store
 from service.store.engine import Transaction
+from service.store.schema import STEPS, render
 from service.store.sqlite import SqliteEngine, connect
 from service.tasks import TaskState
-from tests.service.nouns import a_task, kept
+from tests.service.nouns import NOW, a_task, kept
 
 pytestmark = pytest.mark.anyio
 NOTE = "INSERT INTO operator_events (id, at, kind, fields) VALUES (:id, 1, 'test', '{}')"
@@ -189,7 +192,7 @@ async def test_every_table_is_strict_and_knows_the_states(tmp_path: Path) -> Non
     connection = connect(tmp_path / "ringback.db")
     tables = dict(connection.execute("SELECT name, strict FROM pragma_table_list WHERE type = 'table'").fetchall())
     ours = {"keys", "tasks", "placements", "callbacks", "subscriptions", "deliveries", "attempts", "operator_events"}
-    assert {name for name, strict in tables.items() if strict} == ours
+    assert {name for name, strict in tables.items() if strict} == ours | {"allowances", "charges"}
     for change in (
         "UPDATE tasks SET state = 'DONE'",
         "UPDATE tasks SET created_at = 'yesterday'",
@@ -212,4 +215,33 @@ async def test_opening_an_existing_file_keeps_its_rows(tmp_path: Path) -> None:
         await store.close()
     store = Store.open(tmp_path / "ringback.db")
     assert len(await store.lookups.tasks_by_id(["ACCEPTED", "QUEUED"], None)) == 2
+    await store.close()
+
+
+async def test_a_file_of_the_first_version_is_taken_over_with_its_tasks(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "ringback.db", isolation_level=None)
+    steps = Migrations("ringback")
+
+    @steps(name="0001_first")
+    def first(database: sqlite_utils.Database) -> None:
+        for statement in STEPS["0001_first"]:
+            database.execute(render(statement, "sqlite"))
+
+    steps.apply(sqlite_utils.Database(connection))
+    connection.execute(
+        "INSERT INTO tasks (id, client, shape, service, path, model, provider, state, body, headers, request_id,"
+        " trace_id, created_at, updated_at, placement, version) VALUES ('t', 'open', 'flat', 'wan', '/wan/videos',"
+        " 'wan2.6-t2v', 'acedata', 'QUEUED', '{}', '{}', 'r', 'tr', 1, 1, 'p', 0)"
+    )
+    connection.execute(
+        "INSERT INTO placements (id, task, provider, verdict, sent_at, upstream_id, due_at, looks, misses, empty)"
+        " VALUES ('p', 't', 'acedata', 'accepted', 1, 'up', 5, 0, 0, 0)"
+    )
+    connection.close()
+    store = Store.open(tmp_path / "ringback.db")
+    task = await store.lookups.task("t")
+    assert task is not None
+    assert (task.pinned, task.passed, task.reopened) == (False, (), False)
+    [placement] = await store.placements.claim_looks("acedata", NOW, NOW + 1, 10)
+    assert (placement.account, placement.outcome, placement.credential) == ("", None, None)
     await store.close()

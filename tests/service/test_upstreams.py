@@ -1,0 +1,46 @@
+"""Several keys of one provider: who looks after which placement."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import httpx
+
+from adapters import SHAPES
+from adapters.catalogue import builtin
+from adapters.providers import PROVIDERS
+from service.app import upstreams_of
+from service.settings import Account, Settings
+from service.tasks import Placement, Verdict
+from service.upstreams import Upstreams
+
+
+def upstreams(*accounts: tuple[str, str]) -> Upstreams:
+    chosen = tuple(
+        Account(provider=PROVIDERS[provider], name=name, base_url="http://x.test", api_key=f"sk-{name}", poll_seconds=5)
+        for provider, name in accounts
+    )
+    shapes = {name: shape(builtin()) for name, shape in SHAPES.items()}
+    return Upstreams(upstreams_of(Settings(accounts=chosen), shapes, httpx.AsyncClient(), 0))
+
+
+def serving(it: Upstreams, provider: str, account: str) -> str | None:
+    found = it.serving(replace(Placement("p", "t", provider, Verdict.ACCEPTED, 1), account=account))
+    return found.label if found else None
+
+
+def test_the_only_key_of_a_provider_has_taken_over_all_its_tasks() -> None:
+    it = upstreams(("acedata", "new"), ("apiyi", "a"))
+    assert serving(it, "acedata", "old") == "acedata"
+    assert serving(it, "acedata", "") == "acedata"
+    assert serving(it, "dashscope", "") is None
+
+
+def test_a_task_stays_with_the_key_that_created_it() -> None:
+    it = upstreams(("apiyi", "a"), ("acedata", "x"), ("apiyi", "b"))
+    assert serving(it, "apiyi", "b") == "apiyi/b"
+    assert serving(it, "apiyi", "a") == "apiyi/a"
+    assert serving(it, "apiyi", "gone") is None
+    assert serving(it, "apiyi", "") == "apiyi/a"  # from before keys had names
+    assert [each.name for each in it.providers] == ["apiyi", "acedata"]
+    assert [each.label for each in it] == ["apiyi/a", "acedata", "apiyi/b"]
