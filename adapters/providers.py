@@ -14,7 +14,8 @@ class Provider:
     `looks_per_second` is the pace of one account's queries together. A task is first looked at after
     `first_look_seconds`, then every `look_every_seconds`; one that will call back only every `slow_look_seconds`.
     `floor_seconds` is the least time between two looks at one task that the provider's documents allow.
-    `retention_seconds` is how long it knows a task.
+    `retention_seconds` is how long it knows a task. `pushes`: it can be set up to tell one URL of every end
+    (`adapters.eventbridge`).
     """
 
     name: str
@@ -23,6 +24,7 @@ class Provider:
     base_url: str
     api_key_env: str
     calls_back: bool = False
+    pushes: bool = False
     batch: int = 1
     looks_per_second: float = 10.0
     first_look_seconds: float = 3.0
@@ -70,6 +72,7 @@ PROVIDERS: Mapping[str, Provider] = {
             shape="native",
             base_url="https://dashscope.aliyuncs.com",
             api_key_env="DASHSCOPE_API_KEY",
+            pushes=True,
         ),
     )
 }

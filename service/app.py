@@ -22,6 +22,7 @@ from service.addresses import parse_allow
 from service.backoff import Jitter, random_jitter
 from service.callback_urls import CallbackUrls
 from service.cancel import Canceller
+from service.certificates import Certificates, Fetch, fetch_by
 from service.clients import Clients
 from service.clock import Clock, system_clock
 from service.deliver import DeliveryQueue
@@ -32,6 +33,7 @@ from service.http import egress_client, upstream_client
 from service.logs import get_logger
 from service.operator import Operator
 from service.poll import LookQueue
+from service.push import PushDesk
 from service.receive import Receiver
 from service.reconcile import DoubtQueue
 from service.routes import ROUTES
@@ -61,7 +63,7 @@ DELIVERY_SLOTS = 256
 
 
 class Ringback:
-    """One server, wired but not started. `clock`, `jitter`, `resolve` and `upstream` are given by tests.
+    """One server, wired but not started. All but the settings is given by tests.
 
     Raises `AlreadyServed` if another server holds the database, `SettingsError` if it would be exposed without keys."""
 
@@ -73,6 +75,7 @@ class Ringback:
         jitter: Jitter = random_jitter,
         resolve: Resolve | None = None,
         upstream: httpx.AsyncClient | None = None,
+        certificates: Fetch | None = None,
     ) -> None:
         self.settings = settings
         self.clock = clock
@@ -93,6 +96,14 @@ class Ringback:
         self._upstream_client = upstream or upstream_client()
         self._egress_client = egress_client(self.guard)
         self.upstreams = Upstreams(upstreams_of(settings, self.shapes, self._upstream_client, clock()))
+        self.pushes = PushDesk(
+            settings.public_url,
+            self.tokens,
+            Certificates(certificates or fetch_by(self._egress_client), clock),
+            clock,
+            settings.eventbridge_regions,
+            settings.eventbridge_token.get_secret_value() if settings.eventbridge_token else None,
+        )
         self.clients = clients_of(settings, self.store, clock)
         self.teller = Teller(self.shapes, _message_id)
         self.waiting = WaitingRoom(settings.hold_per_key)
@@ -147,6 +158,7 @@ class Ringback:
             explainer=self.explainer,
             waiting=self.waiting,
             tokens=self.tokens,
+            pushes=self.pushes,
             teller=self.teller,
             shapes=self.shapes,
             upstreams=self.upstreams,

@@ -38,7 +38,7 @@ ROOMS = {
     "sqlite_utils": ("service/store",),
     "psycopg": ("service/store",),
     "itsdangerous": ("service/signing.py",),
-    "cryptography": ("service/vault.py", "service/signing.py"),
+    "cryptography": ("service/vault.py", "service/signing.py", "service/certificates.py", "service/simulator"),
     "click": ("service/cli",),
     "rich": ("service/cli",),
     "pydantic": ("service/settings", "service/routes"),

@@ -24,6 +24,7 @@ from starlette.routing import Route
 
 from adapters.providers import PROVIDERS
 from service.app import Ringback, create_app
+from service.certificates import Fetch
 from service.settings import Account, Settings
 from service.simulator import SimulatorSettings, create_simulator
 from service.simulator.world import World as SimulatedWorld
@@ -144,6 +145,7 @@ class World:
     client: httpx.AsyncClient
     settings: dict[str, Any]
     between: Callable[[httpx.Request], Awaitable[httpx.Response | None]] | None = None
+    certificates: Fetch | None = None
 
     @property
     def upstreams(self) -> SimulatedWorld:
@@ -155,7 +157,9 @@ class World:
         self.settings |= settings
         upstream = httpx.AsyncClient(transport=_Between(self), base_url=SIMULATOR)
         chosen = Settings.model_validate(self.settings)
-        self.ringback = Ringback(chosen, clock=self.clock, jitter=_no_jitter, upstream=upstream)
+        self.ringback = Ringback(
+            chosen, clock=self.clock, jitter=_no_jitter, upstream=upstream, certificates=self.certificates
+        )
         app = create_app(self.ringback)
         self.to_service._transport = httpx.ASGITransport(app)
         self.client._transport = httpx.ASGITransport(app)
@@ -205,6 +209,7 @@ async def world(
     *,
     providers: Sequence[str] = tuple(PROVIDERS),
     simulator: SimulatorSettings | None = None,
+    certificates: Fetch | None = None,
     **settings: Any,
 ) -> AsyncIterator[World]:
     """Settings are those of `Settings`; by default two client keys, an admin token and a public URL."""
@@ -225,7 +230,7 @@ async def world(
             "accounts": accounts(providers),
         } | settings
         sim = create_simulator(simulator or SimulatorSettings(), clock.seconds, to_service)
-        it = World(clock, sim, to_service, inbox, client, chosen)
+        it = World(clock, sim, to_service, inbox, client, chosen, certificates=certificates)
         await it.start()
         try:
             yield it

@@ -25,6 +25,7 @@ from service.errors import Refused, refused
 from service.explain import Explainer
 from service.jsondoor import Malformed, read_json
 from service.logs import get_logger
+from service.push import PushDesk
 from service.signing import CallbackTokens
 from service.store import Store
 from service.submit import Submitter
@@ -68,6 +69,7 @@ class House:
     explainer: Explainer
     waiting: WaitingRoom
     tokens: CallbackTokens
+    pushes: PushDesk
     teller: Teller
     shapes: Mapping[str, Adapter]
     upstreams: Upstreams

@@ -107,6 +107,12 @@ def _webhook_secret(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def _region(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", text):
+        raise ValueError("a region is small letters, digits and dashes, as cn-beijing")
+    return text
+
+
 def _api_key(value: Any) -> Any:
     """`name:key`, or a key alone, which is named after its hash so that the name outlives a change of order."""
     if not isinstance(value, str):
@@ -128,4 +134,5 @@ Database = Annotated[str, AfterValidator(_database)]
 Port = Annotated[int, BeforeValidator(_port)]
 HeaderSecret = Annotated[SecretStr, BeforeValidator(_bare), AfterValidator(_header_secret)]
 WebhookSecret = Annotated[SecretStr, BeforeValidator(_bare), AfterValidator(_webhook_secret)]
+Region = Annotated[str, AfterValidator(_region)]
 ApiKeyEntry = Annotated[ApiKey, BeforeValidator(_api_key)]

@@ -26,6 +26,7 @@ LIST = "one or more, separated by commas"
 DATABASE = "the path of an SQLite file or a postgresql:// URL"
 
 Keys = Annotated[tuple[Annotated[SecretStr, Field(min_length=1)], ...], checks.List]
+Regions = Annotated[tuple[checks.Region, ...], checks.List]
 ApiKeys = Annotated[tuple[checks.ApiKeyEntry, ...], checks.List]
 
 
@@ -84,6 +85,8 @@ class Settings(Value):
     api_keys: ApiKeys = Field((), description=LIST, repr=False)
     webhook_secret: checks.WebhookSecret = Field(default_factory=_fresh_webhook_secret, description="text", repr=False)
     admin_token: checks.HeaderSecret | None = Field(None, description="text", repr=False)
+    eventbridge_regions: Regions = Field(("cn-beijing",), description=LIST)
+    eventbridge_token: checks.HeaderSecret | None = Field(None, description="text", repr=False)
     egress_allow: str = Field("", description="text with CIDR[:port] entries")  # read by service.egress
     accounts: tuple[Account, ...] = ()  # in the order of preference
     catalogue: InstanceOf[Catalogue] = Field(default_factory=lambda: builtin(), repr=False)  # `load` reads its file

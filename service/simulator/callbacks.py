@@ -1,10 +1,11 @@
-"""Callbacks on their way, as AceData sends them: unsigned JSON, posted once and never again (wire notes 1.5)."""
+"""Callbacks on their way. AceData's are unsigned JSON, posted once and never again (wire notes 1.5)."""
 
 from __future__ import annotations
 
 import asyncio
 import heapq
 import itertools
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +24,14 @@ class Callback:
     url: str = field(repr=False)
     body: Mapping[str, Any]
     task_id: str
+
+    def message(self, now: float) -> tuple[bytes, Mapping[str, str]]:
+        """What is sent at `now`: the content and its headers."""
+        return json.dumps(self.body).encode(), {"content-type": "application/json"}
+
+    def again(self, now: float) -> Callback | None:
+        """What follows one that was not taken: for AceData nothing."""
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +76,16 @@ class Outbox:
         if self._client is None:
             self._client = httpx.AsyncClient(timeout=ANSWER_SECONDS)
         try:
-            reply = await self._client.post(callback.url, json=callback.body)
+            content, headers = callback.message(self._clock())
+            reply = await self._client.post(callback.url, content=content, headers=headers)
             status = reply.status_code
         except (httpx.HTTPError, httpx.InvalidURL, ValueError):
             status = None
-        self.sent.append(Sent(callback, self._clock(), status))
+        now = self._clock()
+        self.sent.append(Sent(callback, now, status))
+        taken = status is not None and 200 <= status < 300
+        if not taken and (again := callback.again(now)) is not None:
+            self.promise(again)
 
     async def run(self) -> None:
         """Sends what becomes due until it is cancelled. A slow receiver keeps no other callback waiting."""

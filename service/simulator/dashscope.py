@@ -12,9 +12,10 @@ from service.simulator.codes import explain
 from service.simulator.desk import Endpoint, Refused, Sleep
 from service.simulator.limits import Pace
 from service.simulator.listing import BEIJING, STATUS, list_tasks
+from service.simulator.markers import Behaviour
 from service.simulator.native import CREATE_PATH, NativeDesk
 from service.simulator.results import Results
-from service.simulator.tasks import Phase, Task
+from service.simulator.tasks import Order, Phase, Task
 from service.simulator.usage import usage_of
 from service.simulator.world import World
 
@@ -67,6 +68,11 @@ class DashScope(NativeDesk):
             return self._answer(list_tasks(mine, request.query_params, self.world.clock()))
         except ValueError as wrong:
             raise self.invalid(str(wrong)) from None
+
+    async def accept(self, order: Order, behaviour: Behaviour) -> Task:
+        task = await super().accept(order, behaviour)
+        self.world.bridge.promise(task)
+        return task
 
     def error_body(self, refused: Refused) -> dict[str, Any]:
         return {"code": refused.code, "message": refused.message, "request_id": self.world.fresh_id()}

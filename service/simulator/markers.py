@@ -53,6 +53,7 @@ class Behaviour:
     poll: Fault | None = None
     result: Fault | None = None
     callback: str | None = None
+    push: str | None = None
     error: str | None = None
     reasonurl: bool = False
     snapshot: bool = False
@@ -149,6 +150,7 @@ READERS: Mapping[str, Callable[[str], Any]] = {
     "poll": _repeated,
     "result": _repeated,
     "callback": _word("lost", "twice", "early", "wrongid"),
+    "push": _word("lost", "twice", "stale", "newline"),
     "error": _word("text", "reason", "top"),
     "only": _word(*PROVIDERS),
     "times": int,

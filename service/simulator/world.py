@@ -13,6 +13,7 @@ from statistics import NormalDist
 import httpx
 
 from service.simulator.callbacks import Outbox
+from service.simulator.eventbridge import EventBridge
 from service.simulator.markers import Behaviour, read_behaviour
 from service.simulator.settings import SimulatorSettings
 from service.simulator.tasks import Create, Failure, Order, Phase, Script, Task
@@ -53,6 +54,7 @@ class World:
         self.settings = settings
         self.clock = clock
         self.outbox = Outbox(clock, client)
+        self.bridge = EventBridge(self.outbox)
         self._ids = 0
         self.reset()
 

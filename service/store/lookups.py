@@ -105,6 +105,16 @@ class Lookups:
 
         return await self._engine.read(verb)
 
+    async def placement_of(self, provider: str, upstream_id: str) -> Placement | None:
+        """The send that an upstream id belongs to."""
+
+        def verb(tx: Transaction) -> Placement | None:
+            sql = f"SELECT {rows.columns(Placement)} FROM placements WHERE provider = :provider AND upstream_id = :id"
+            row = tx.one(sql, provider=provider, id=upstream_id)
+            return None if row is None else rows.read_placement(row)
+
+        return await self._engine.read(verb)
+
     async def subscriptions(self, task: str) -> list[Subscription]:
         def verb(tx: Transaction) -> list[Subscription]:
             found = tx.all(

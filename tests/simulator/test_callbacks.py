@@ -145,3 +145,17 @@ async def test_a_slow_receiver_keeps_no_other_callback_waiting(simulate: Callabl
             async with asyncio.timeout(5):
                 await quick.wait()
             slow.set()
+
+
+async def test_eventbridge_tries_three_times_more_and_says_the_same_id(
+    upstream: Upstream, clock: Clock, inbox: Inbox
+) -> None:
+    inbox.status = 503
+    upstream.world.bridge.subscribe("http://inbox.test/token-2", "console")
+    await upstream.native("dashscope", "[sim:seconds=1]")
+    for seconds, expected in ((1, 1), (14, 1), (1, 2), (15, 3), (15, 4), (60, 4)):
+        clock.turn(seconds)
+        await upstream.world.send_due_callbacks()
+        assert len(inbox.received) == expected
+    assert len({body["id"] for body in inbox.bodies}) == 1
+    assert {headers["x-eventbridge-signature-token"] for _, headers, _ in inbox.received} == {"console"}
