@@ -84,7 +84,7 @@ class Adapter(ABC):
     @abstractmethod
     def read_report(self, response: Response) -> Report:
         """One task's report. `State.UNKNOWN` when the reply says that there is no such task; an unknown state word is
-        RUNNING (kept in `raw`). Raises `Unreadable` for any reply that says nothing about a task (errors included)."""
+        RUNNING (kept in `word`). Raises `Unreadable` for any reply that says nothing about a task (errors included)."""
 
     @abstractmethod
     def write_report(self, report: Report) -> Response:

@@ -21,6 +21,7 @@ NAMES: Mapping[type, str] = {
     float: "a number with a fraction",
 }
 
+LONGEST_WORD = 64
 YEAR_9999 = 253_370_764_800_000
 """1 January 9999 in milliseconds."""
 
@@ -126,6 +127,12 @@ def object_of(value: object) -> dict[str, Any]:
 
 def text_of(value: object) -> str:
     return value if isinstance(value, str) else ""
+
+
+def word_of(text: str) -> str:
+    """A foreign word that may stand in a log line or a row: 64 characters of letters, digits and what joins them. An
+    URL, say, is none any more."""
+    return "".join(char if char.isalnum() or char in "_-. " else "?" for char in text[:LONGEST_WORD])
 
 
 def number_of(value: object) -> float | None:

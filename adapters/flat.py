@@ -98,11 +98,20 @@ class Flat(Adapter):
         return Response(200, flat_tasks.write_record(report, self.catalogue))
 
     def read_reports(self, response: Response) -> tuple[Report, ...]:
-        """The records of a batch. Raises `Unreadable` unless there is an array of them."""
+        """The records of a batch. Raises `Unreadable` unless there is an array of them; a single odd one is left out,
+        so that it does not hide the others."""
         items = Reader(_answered(response)).take("items")
         if not isinstance(items, list):
             raise Unreadable("items", "must be an array")
-        return tuple(flat_tasks.read_record(item, self.catalogue) for item in items if item)
+        reports, odd = [], None
+        for item in filter(None, items):
+            try:
+                reports.append(flat_tasks.read_record(item, self.catalogue))
+            except Unreadable as error:
+                odd = error
+        if odd is not None and not reports:
+            raise odd
+        return tuple(reports)
 
     def write_reports(self, reports: tuple[Report, ...]) -> Response:
         written_out = [flat_tasks.write_record(report, self.catalogue) for report in reports]

@@ -28,7 +28,7 @@ from typing import Any
 
 from adapters.catalogue import Catalogue
 from adapters.codes import CANCELED, NO_REASON, code_in, failed
-from adapters.fields import Reader, number_of, object_of, text_of, time_of, without_nulls
+from adapters.fields import Reader, number_of, object_of, text_of, time_of, without_nulls, word_of
 from adapters.messages import ENDED, Failure, Report, State, Unreadable, Usage
 from adapters.usage import read_usage, write_flat
 
@@ -36,6 +36,8 @@ DONE = frozenset({"succeed", "succeeded", "success", "completed", "complete", "f
 BROKEN = frozenset({"failed", "failure", "error", "rejected"})
 STOPPED = frozenset({"cancelled", "canceled"})
 WAITING = frozenset({"pending", "queued"})
+WORKING = frozenset({"processing", "running"})
+KNOWN = DONE | BROKEN | STOPPED | WAITING | WORKING
 
 WORDS: Mapping[State, str] = {
     State.QUEUED: "pending",
@@ -132,7 +134,8 @@ def _result(record: Mapping[str, Any], response: Mapping[str, Any]) -> dict[str,
     """The fields of a report that the `response` tells."""
     item = _item(response)
     url = _url(response)
-    state = _state(record, response, url)
+    words = set(_words(response)) or {text_of(record.get(name)).lower() for name in ("state", "status")} - {""}
+    state = _state(words, url) if words else _wordless(record, response, url)
     succeeded = state is State.SUCCEEDED
     return {
         "state": state,
@@ -142,20 +145,18 @@ def _result(record: Mapping[str, Any], response: Mapping[str, Any]) -> dict[str,
         "prompt": text_of(response.get("prompt")) or None,
         "family": "flat",
         "details": _details(response) if succeeded else {},
+        "word": word_of(min(words - KNOWN, default="")) if state is State.RUNNING else "",
     }
 
 
-def _state(record: Mapping[str, Any], response: Mapping[str, Any], url: str | None) -> State:
-    words = set(_words(response)) or {text_of(record.get(name)).lower() for name in ("state", "status")} - {""}
+def _state(words: set[str], url: str | None) -> State:
     if words & STOPPED:
         return State.CANCELED
     if words & BROKEN:
         return State.FAILED
     if words & DONE and (url or words <= DONE):
         return State.SUCCEEDED
-    if words:
-        return State.QUEUED if words <= WAITING else State.RUNNING
-    return _wordless(record, response, url)
+    return State.QUEUED if words <= WAITING else State.RUNNING
 
 
 def _wordless(record: Mapping[str, Any], response: Mapping[str, Any], url: str | None) -> State:

@@ -25,7 +25,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from adapters.codes import CANCELED, GATEWAY, NO_REASON, category_of, code_in, failed
-from adapters.fields import object_of, text_of, without_nulls
+from adapters.fields import object_of, text_of, without_nulls, word_of
 from adapters.messages import ENDED, Failure, Refusal, Report, Response, State
 from adapters.native import NativeFamily
 from adapters.refusals import refused, written
@@ -81,7 +81,7 @@ class Gateway(NativeFamily):
         word = text_of(body.get("status")).lower()
         if not word or response.status >= 300:
             return super().read_report(response)
-        return _read_task(body, STATES.get(word, State.RUNNING))
+        return _read_task(body, word)
 
     def write_report(self, report: Report) -> Response:
         if report.state is State.UNKNOWN:
@@ -102,7 +102,8 @@ class Gateway(NativeFamily):
         return written(refusal, FAMILIES, body)
 
 
-def _read_task(body: Mapping[str, Any], state: State) -> Report:
+def _read_task(body: Mapping[str, Any], word: str) -> Report:
+    state = STATES.get(word, State.RUNNING)
     data = object_of(object_of(body.get("result")).get("data"))
     failure = _failure(body) if state is State.FAILED else None
     if failure is not None and failure.code == CANCELED.code:
@@ -119,6 +120,7 @@ def _read_task(body: Mapping[str, Any], state: State) -> Report:
         model=text_of(data.get("model")),
         request=request or None,
         family="native",
+        word="" if word in STATES else word_of(word),
         raw=body,
     )
 

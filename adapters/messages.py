@@ -189,6 +189,7 @@ class Report:
     to a client, `task_id` is ours and `request` the client's own body. `callback_url` is the one the upstream's record
     echoes. `details` are further result fields of `family` (thumbnail, size, ...) that ride along to the same family.
     `service` and `prompt` say what the flat record and the native `orig_prompt` need. `raw` is the reply as it came.
+    `word` is the upstream's own word for the state where it is none that we know, cleaned; the state is RUNNING then.
     """
 
     task_id: str
@@ -209,6 +210,7 @@ class Report:
     request: Fields | None = None
     family: str = ""
     details: Fields = field(default_factory=dict)
+    word: str = field(default="", compare=False)
     raw: Any = field(default=None, compare=False)
 
 

@@ -22,7 +22,7 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from adapters.codes import NO_REASON, code_in, failed
-from adapters.fields import Reader, object_of, text_of, time_of, without_nulls
+from adapters.fields import Reader, object_of, text_of, time_of, without_nulls, word_of
 from adapters.messages import ENDED, Failure, Query, Report, Request, State, Unreadable
 from adapters.usage import read_usage, write_native
 
@@ -80,6 +80,7 @@ def read_report(body: object) -> Report:
         request_id=text_of(top.take("request_id")),
         family="native",
         details={**top.rest(), **output.rest()},
+        word="" if word in STATES else word_of(word),
         raw=body,
     )
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from adapters import SHAPES
+from adapters import SHAPES, flat_tasks, native_tasks
+from adapters import gateway as gateways
 from adapters.base import BatchAdapter
 from adapters.messages import Category, Failure, Report, Response, State, Unreadable
 from tests.adapters.strategies import CATALOGUE
@@ -117,6 +119,40 @@ def test_a_batch_without_items_is_unreadable_and_unknown_ones_are_left_out() -> 
     assert [report.task_id for report in told] == ["t"]
     with pytest.raises(Unreadable, match="items"):
         FLAT.read_reports(Response(200, {"count": 0}))
+
+
+def test_one_odd_record_hides_no_other_one_of_its_batch() -> None:
+    assert isinstance(FLAT, BatchAdapter)
+    told = FLAT.read_reports(Response(200, {"items": ["odd", {"new": "form"}, {"id": "t"}], "count": 3}))
+    assert [report.task_id for report in told] == ["t"]
+    with pytest.raises(Unreadable):
+        FLAT.read_reports(Response(200, {"items": [{"new": "form"}, {"new": "form"}], "count": 2}))
+
+
+def native(word: str) -> Report:
+    return NATIVE.read_report(Response(200, {"output": {"task_id": "t", "task_status": word}}))
+
+
+@pytest.mark.parametrize("word", ["paused", "a word of the future", "正在审核"])
+def test_a_state_word_that_nobody_knows_is_kept_as_it_is(word: str) -> None:
+    for report in (flat({"state": word}), flat({}, status=word), gateway(status=word), native(word)):
+        assert (report.state, report.word) == (State.RUNNING, word)
+        assert report == replace(report, word="")
+
+
+def test_a_word_that_we_know_is_no_news() -> None:
+    for word in flat_tasks.KNOWN:
+        assert flat({"state": word}).word == ""
+    assert {gateway(status=word).word for word in gateways.STATES} == {""}
+    assert {native(word).word for word in native_tasks.STATES} == {""}
+    assert flat({"state": "completed", "video_url": VIDEO, "data": {"status": "archived"}}).word == ""
+
+
+def test_a_foreign_word_is_short_and_harmless_where_it_is_kept() -> None:
+    forged = "https://o.example/v.mp4?Signature=abc\n\x1b[31m task.moved\u202e" + "x" * 500
+    for report in (flat({"state": forged}), gateway(status=forged), native(forged)):
+        assert report.word.lower().startswith("https???o.example?v.mp4?signature?abc???31m task.moved?xxx")
+        assert len(report.word) == 64
 
 
 def test_private_fields_of_a_record_do_not_ride_along() -> None:
