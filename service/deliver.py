@@ -23,6 +23,7 @@ from service.logs import get_logger
 from service.signing import sign
 from service.store import Store
 from service.tasks import Attempt, Delivery, DeliveryState
+from service.vault import Unopenable
 
 log = get_logger("deliver")
 DEADLINE_SECONDS = 20.0
@@ -98,6 +99,9 @@ class DeliveryQueue:
             outcome = self._judge(reply)
         except Refused as error:
             outcome = Outcome("refused", f"not dialled: {error.reason}", self._clock() - started)
+        except Unopenable as error:
+            reason = f"not sent: the webhook secret of its client cannot be read: {error}"
+            outcome = Outcome("unsigned", reason, self._clock() - started)
         except NoReply as error:
             outcome = Outcome("no_reply", error.reason, self._clock() - started)
         await self._record(item, outcome, started)

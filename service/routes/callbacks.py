@@ -13,7 +13,7 @@ from starlette.routing import Route
 from adapters.base import Adapter
 from adapters.eventbridge import read_event
 from adapters.messages import Unreadable
-from adapters.providers import Provider
+from adapters.providers import PROVIDERS, Provider
 from service.jsondoor import Malformed, read_json
 from service.logs import get_logger
 from service.push import Forged, installation
@@ -25,21 +25,21 @@ LONGEST_ID = 200
 
 async def callback(request: HttpRequest) -> HttpResponse:
     """A token that is bad, altered, unknown or another provider's gets the 404 of any path where there is nothing,
-    without a look at the body."""
+    without a look at the body. What a provider says that was taken out of the settings is kept until it is back."""
     house = house_of(request)
     placement_id = house.tokens.read(request.path_params["token"])
     pushing = house.upstreams.pool(request.path_params["provider"])
     if pushing and pushing[0].provider.pushes and placement_id == installation(pushing[0].provider):
         return await _push(request, pushing[0].provider)
     placement = await house.store.lookups.placement(placement_id) if placement_id else None
-    upstream = house.upstreams.serving(placement) if placement else None
-    if placement is None or upstream is None or placement.provider != request.path_params["provider"]:
+    row = PROVIDERS.get(placement.provider) if placement else None
+    if placement is None or row is None or row.name != request.path_params["provider"]:
         raise HTTPException(404)
     body = await read_body(request, house.limits.callback_bytes)
     digest = hashlib.sha256(body).hexdigest()
-    named = _named_id(upstream.adapter, body)
+    named = _named_id(house.shapes[row.shape], body)
     kept = await house.store.placements.keep_callback(placement.id, digest, body, named, house.clock())
-    if kept is not None:
+    if kept is not None and (upstream := house.upstreams.serving(placement)):
         house.workers[f"look.{upstream.label}"].wake()
     return JSONResponse({"ok": True})
 

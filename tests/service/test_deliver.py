@@ -58,6 +58,26 @@ async def test_an_attempt_that_fails_is_made_again_by_the_schedule(tmp_path: Pat
         assert [pause // 5 * 5 for pause in pauses] == list(DELIVERY_DELAYS[:4])  # the clock is turned by five
 
 
+async def test_what_cannot_be_signed_is_not_sent_and_every_try_is_on_record(tmp_path: Path) -> None:
+    """The key under which its client's webhook secret was sealed was taken out of RINGBACK_SECRET_KEYS."""
+    async with world(tmp_path, secret_keys=("old",)) as it:
+        made = await it.ringback.clients.create("third")
+        assert made is not None
+        it.inbox.secrets = (made.webhook_secret,)
+        task_id = await created(it, "seconds=1", provider="dashscope", key=made.key)
+        await it.stop()
+        await it.start(secret_keys=("new",))
+        await it.settle(60, 5)
+        shown = await delivery(it, task_id)
+        assert (shown["state"], [one["verdict"] for one in shown["log"]]) == ("PENDING", ["unsigned"] * 3)
+        assert it.inbox.received == it.inbox.forged == []
+        await it.stop()
+        await it.start(secret_keys=("new", "old"))
+        await it.settle(180, 5)
+        assert (await delivery(it, task_id))["state"] == "DELIVERED"
+        assert len(told(it)) == 1
+
+
 async def test_every_attempt_carries_the_same_id_and_bytes_and_a_fresh_timestamp(tmp_path: Path) -> None:
     async with world(tmp_path) as it:
         seen: list[tuple[str, bytes, str, str]] = []

@@ -224,10 +224,20 @@ async def test_a_flood_of_callbacks_is_read_at_the_accounts_pace(tmp_path: Path)
         assert it.upstreams.requests["acedata", "query"] == 1
 
 
-async def test_the_callback_of_a_provider_that_is_not_configured_any_more_is_nobodys(tmp_path: Path) -> None:
+async def test_the_callback_of_a_provider_that_was_taken_out_is_kept_until_it_is_back(tmp_path: Path) -> None:
     async with world(tmp_path) as it:
-        await created(it, "callback=lost")
+        task_id = await created(it, "callback=lost seconds=5")
         await it.stop()
         await it.start(accounts=accounts(["dashscope"]))
-        answer = await call(it, url_of(it), {"task_id": "x"})
-        assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
+        it.clock.turn(10)
+        body = {"success": True, "task_id": it.upstreams.creates[0].task_id}
+        assert [(await call(it, url_of(it), body)).status_code for _ in range(2)] == [200, 200]
+        assert await kept(it) == 1
+        assert (await call(it, url_of(it).replace("acedata", "dashscope"), body)).status_code == 404
+        await it.settle(5)
+        assert (await record(it, task_id))["state"] == "QUEUED"
+        await it.stop()
+        await it.start(accounts=accounts(["dashscope", "acedata"]))
+        await it.settle(2)
+        assert (await record(it, task_id))["state"] == "SUCCEEDED"
+        assert len(told(it)) == 1
