@@ -160,7 +160,8 @@ class Placement:
     doubtful one is given up. `claimed_at` is set while a worker looks; `misses` counts looks in a row that heard
     nothing, `empty` successes without a video. `account` is the upstream key that created it ("" before keys had
     names), `lost_at` when its answer was given up, `outcome` the upstream's last word, `credential` the sealed upstream
-    key of a watcher, where it is not one of ours."""
+    key of a watcher, where it is not one of ours. `workload` is what kind of video it is, for how long such videos
+    take; `expected_at` when half of them would be done; `hinted_by` what made the next look due at once."""
 
     id: str
     task: str
@@ -180,6 +181,9 @@ class Placement:
     lost_at: int | None = None
     outcome: Report | None = None
     credential: bytes | None = None
+    workload: str = ""
+    expected_at: int | None = None
+    hinted_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

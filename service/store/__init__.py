@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from service.store.completions import CompletionVerbs
 from service.store.deliveries import DeliveryVerbs
 from service.store.engine import AlreadyServed, Engine
 from service.store.events import OperatorEventVerbs
@@ -27,6 +28,7 @@ class Store:
         self.deliveries = DeliveryVerbs(engine)
         self.keys = KeyVerbs(engine)
         self.events = OperatorEventVerbs(engine)
+        self.completions = CompletionVerbs(engine)
 
     @classmethod
     def open(cls, path: Path, *, serve: bool = True) -> Store:

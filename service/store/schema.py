@@ -98,7 +98,18 @@ MONEY = (
     "CREATE INDEX operator_events_by_time ON operator_events (at, id)",
 )
 
-STEPS: Mapping[str, tuple[str, ...]] = {"0001_first": FIRST, "0002_money": MONEY}
+TIMES = (
+    "ALTER TABLE placements ADD COLUMN workload {text} NOT NULL DEFAULT ''",
+    "ALTER TABLE placements ADD COLUMN expected_at {int}",
+    "ALTER TABLE placements ADD COLUMN hinted_by {text}",
+    """CREATE TABLE completions (
+        provider {text} NOT NULL, workload {text} NOT NULL, counts {json} NOT NULL, PRIMARY KEY (provider, workload)
+        ){strict}""",
+    """CREATE TABLE buckets (
+        account {text} PRIMARY KEY, free_at {int} NOT NULL){strict}""",
+)
+
+STEPS: Mapping[str, tuple[str, ...]] = {"0001_first": FIRST, "0002_money": MONEY, "0003_times": TIMES}
 """Migrations by name, in order. A step that has shipped is never edited."""
 
 TYPE_WORDS: Mapping[str, Mapping[str, str]] = {
