@@ -84,7 +84,7 @@ class Receiver:
             moved = change(latest)
             if moved is None:
                 return None
-            recovered = latest.ended or (latest.reopened and moved.state is TaskState.SUCCEEDED)
+            recovered = latest.ended or (latest.reopened_at is not None and moved.state is TaskState.SUCCEEDED)
             if await self._record(moved, verdict, placement, tell=tell, recovered=recovered):
                 return moved
             latest = await self._store.lookups.task(task.id)

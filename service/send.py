@@ -180,7 +180,7 @@ class Sender:
 
     async def _defer(self, task: Task, placement: str, reason: str, retry_after: float | None) -> None:
         now = self._clock()
-        if now - task.created_at > GIVE_UP_MS:
+        if now - (task.reopened_at or task.created_at) > GIVE_UP_MS:
             await self._receiver.give_up(task, NOT_ACCEPTED, "send", verdict=Verdict.NOT_ACCEPTED)
             return
         sends = len(await self._store.lookups.placements(task.id))

@@ -118,8 +118,8 @@ class Task:
     `version` counts writes: every change of a row compares it and adds one. `digest` is what makes two creates the
     same request, `idempotency_key` the client's own word for that; both are dropped when a create is refused.
     `answered_at` is when the answer to the create was handed to its connection. `pinned`: its client named the
-    provider, so it goes nowhere else; `passed` are the providers that took nothing in this round. `reopened`: an
-    operator sent it again after another end was told."""
+    provider, so it goes nowhere else; `passed` are the providers that took nothing in this round. `reopened_at`
+    is when an operator had it sent again after another end was told."""
 
     id: str
     client: str
@@ -146,7 +146,7 @@ class Task:
     answered_at: int | None = None
     pinned: bool = False
     passed: tuple[str, ...] = ()
-    reopened: bool = False
+    reopened_at: int | None = None
     version: int = 0
 
     @property

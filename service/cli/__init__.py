@@ -19,6 +19,7 @@ GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "serve": ("serve.serve", "Run the server."),
         "sim": ("sim.sim", "Run the simulated providers: no account, no money."),
         "keys": ("keys.keys", "Make, list and revoke client keys."),
+        "events": ("events.events", "Show what needs the operator, and what to do next."),
         "doctor": ("doctor.doctor", "Check keys, clock, addresses and database, at no cost."),
     },
     "Use a server": {

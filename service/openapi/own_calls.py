@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from service.openapi.explaining import EXPLAIN
-from service.openapi.parts import PAGE, call, errors, in_path, parameter
+from service.openapi.parts import PAGE, SINCE, call, errors, in_path, parameter
 from service.openapi.words import ADDRESS, FLAG, TEXT, Part, Schema, array, nullable, record, ref, reply, some
 
 
@@ -110,7 +110,17 @@ def _deliveries() -> Part:
 def _operator() -> Part:
     made = record(dict.fromkeys(("id", "name", "key", "webhook_secret"), TEXT))
     wanted = record({"name": {**TEXT, "minLength": 1}, "key": TEXT, "callback_url": ADDRESS}, ("name",))
+    happened = record({"events": array(ref("OperatorEvent")), "cursor": nullable(TEXT)})
     return {
+        "/v1/operator/events": {
+            "get": call(
+                "operator_events",
+                "Ringback",
+                "What needs the operator, the latest first (operator)",
+                reply(200, "A page", happened) | errors("own", 400, 401, 403),
+                parameters=[parameter("kind", "query", TEXT), SINCE, *PAGE],
+            )
+        },
         "/v1/models": {
             "get": call(
                 "models",

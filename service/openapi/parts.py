@@ -32,6 +32,7 @@ PAGE = [
     parameter("limit", "query", {**WHOLE, "minimum": 1, "default": 50}, "At most 200"),
     parameter("before", "query", TEXT, "The cursor of the page before"),
 ]
+SINCE = parameter("since", "query", TEXT, "How long ago (90s, 15m, 2h, 7d), or a time")
 
 
 def errors(shape: str, *statuses: int) -> Part:

@@ -258,6 +258,16 @@ OWN: Mapping[str, Part] = {
             "revoked_at": nullable(TIME),
         }
     ),
+    "OperatorEvent": record(
+        {
+            **dict.fromkeys(("id", "kind", "subject"), TEXT),
+            "at": described(TIME, "When it began"),
+            "last_at": described(TIME, "When it happened last"),
+            "times": described(WHOLE, "What goes on within an hour is one event"),
+            "fields": record({}, additionalProperties=TEXT),
+            "meaning": described(nullable(TEXT), "What it means and what to do next"),
+        }
+    ),
     "Event": record({"type": {"enum": [*TYPES.values(), RECOVERED]}, "timestamp": TIME, "data": ref("Task")}),
 }
 

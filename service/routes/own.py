@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -16,22 +14,21 @@ from adapters.messages import Category
 from adapters.model import Model
 from service.errors import refused
 from service.routes.edge import House, caller, house_of, not_found, scope
+from service.routes.pages import LONGEST_PAGE, cursor, page
 from service.routes.subscriptions import shown
-from service.store.lookups import NEWEST, Place
+from service.store.lookups import NEWEST
 from service.tasks import Attempt, Delivery, DeliveryState, Placement, Task, TaskState
 from service.tell import iso, summary
 
-LONGEST_PAGE = 200
-WHOLE_NUMBER = re.compile(r"[0-9]{1,18}")
-
 
 async def list_tasks(request: HttpRequest) -> HttpResponse:
-    """`state`, `limit` (at most 200) and `before` (the `cursor` of the page before); newest first."""
+    """A page of those in a `state`."""
     client = await caller(request)
     state = _one_of(request, "state", TaskState)
-    before, limit = _page(request)
+    before, limit = page(request)
     tasks = await house_of(request).store.lookups.tasks(scope(client), state, before, limit)
-    return JSONResponse({"tasks": [summary(task) for task in tasks], "cursor": _cursor(tasks, limit)})
+    listed = [summary(task) for task in tasks]
+    return JSONResponse({"tasks": listed, "cursor": cursor([(task.created_at, task.id) for task in tasks], limit)})
 
 
 async def record(request: HttpRequest) -> HttpResponse:
@@ -71,13 +68,14 @@ async def cancel(request: HttpRequest) -> HttpResponse:
 
 
 async def list_deliveries(request: HttpRequest) -> HttpResponse:
-    """`task`, `state`, `limit` and `before`; newest first."""
+    """A page of those of a `task`, in a `state`."""
     client = await caller(request)
     state = _one_of(request, "state", DeliveryState)
-    before, limit = _page(request)
+    before, limit = page(request)
     store = house_of(request).store
     found = await store.deliveries.recent(scope(client), request.query_params.get("task", ""), state, before, limit)
-    return JSONResponse({"deliveries": [_delivery(one) for one in found], "cursor": _cursor(found, limit)})
+    listed = [_delivery(one) for one in found]
+    return JSONResponse({"deliveries": listed, "cursor": cursor([(one.created_at, one.id) for one in found], limit)})
 
 
 async def delivery(request: HttpRequest) -> HttpResponse:
@@ -122,27 +120,6 @@ def _model(model: Model, house: House) -> dict[str, Any]:
         "media": [{"kinds": list(r.kinds), "min": r.minimum, "max": r.maximum} for r in model.media],
         "prices": [asdict(price) for price in model.prices],
     }
-
-
-def _page(request: HttpRequest) -> tuple[Place, int]:
-    limit, cursor = request.query_params.get("limit", "50"), request.query_params.get("before")
-    if not WHOLE_NUMBER.fullmatch(limit):
-        raise refused(400, Category.INVALID_REQUEST, "limit: a whole number is needed.")
-    if cursor is None:
-        return NEWEST, _bounded(int(limit))
-    at, dot, last = cursor.partition(".")
-    if not (dot and WHOLE_NUMBER.fullmatch(at)):
-        raise refused(400, Category.INVALID_REQUEST, "before: the `cursor` of another page is needed.")
-    return (int(at), last), _bounded(int(limit))
-
-
-def _bounded(limit: int) -> int:
-    return max(1, min(limit, LONGEST_PAGE))
-
-
-def _cursor(page: Sequence[Task | Delivery], limit: int) -> str | None:
-    """Where a full page ended, for the `before` of the next one."""
-    return f"{page[-1].created_at}.{page[-1].id}" if len(page) == limit else None
 
 
 def _one_of(request: HttpRequest, name: str, words: Any) -> str:

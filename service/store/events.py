@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from uuid import uuid4
 
 from service.store import rows
 from service.store.engine import Engine, Transaction
+from service.store.lookups import Place
 
 SAME_MS = 3600 * 1000
 """How long the same kind of event about the same subject is one that goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorEvent:
+    """`at` is when it began, `last_at` when it happened last, `times` how often by then."""
+
+    id: str
+    kind: str
+    subject: str
+    at: int
+    last_at: int
+    times: int
+    fields: Mapping[str, str]
 
 
 class OperatorEventVerbs:
@@ -34,3 +49,18 @@ class OperatorEventVerbs:
             return not again
 
         return await self._engine.write(verb)
+
+    async def recent(self, kind: str, since: int, before: Place, limit: int) -> list[OperatorEvent]:
+        """Those that happened at or after `since`, the latest first, after the page that ended at `before`; an empty
+        `kind` means any."""
+
+        def verb(tx: Transaction) -> list[OperatorEvent]:
+            found = tx.all(
+                f"SELECT id, kind, subject, at, last_at, times, fields FROM operator_events"
+                f" WHERE {rows.matching(kind=kind)} AND last_at >= :since AND (last_at, id) < (:before, :before_id)"
+                " ORDER BY last_at DESC, id DESC LIMIT :limit",
+                kind=kind, since=since, before=before[0], before_id=before[1], limit=limit,
+            )  # fmt: skip
+            return [OperatorEvent(**{**row, "fields": rows.load(row["fields"])}) for row in found]
+
+        return await self._engine.read(verb)

@@ -67,7 +67,6 @@ def task_values(task: Task) -> dict[str, Any]:
         "outcome": dump_report(task.outcome),
         "pinned": int(task.pinned),
         "passed": dump(list(task.passed)) if task.passed else None,
-        "reopened": int(task.reopened),
     }
 
 
@@ -82,7 +81,6 @@ def read_task(row: Row) -> Task:
             "outcome": load_report(row["outcome"]),
             "pinned": bool(row["pinned"]),
             "passed": tuple(load(row["passed"]) or ()),
-            "reopened": bool(row["reopened"]),
         }
     )
 

@@ -74,7 +74,7 @@ LIVE = "verdict IN ('sending', 'accepted', 'in_doubt')"
 MONEY = (
     "ALTER TABLE tasks ADD COLUMN pinned {int} NOT NULL DEFAULT 0",
     "ALTER TABLE tasks ADD COLUMN passed {json}",
-    "ALTER TABLE tasks ADD COLUMN reopened {int} NOT NULL DEFAULT 0",
+    "ALTER TABLE tasks ADD COLUMN reopened_at {int}",
     "CREATE INDEX tasks_waiting ON tasks (provider, client, due_at) WHERE state = 'ACCEPTED'",
     "ALTER TABLE placements ADD COLUMN account {text} NOT NULL DEFAULT ''",
     "ALTER TABLE placements ADD COLUMN lost_at {int}",
@@ -94,8 +94,9 @@ MONEY = (
     "ALTER TABLE operator_events ADD COLUMN subject {text} NOT NULL DEFAULT ''",
     "ALTER TABLE operator_events ADD COLUMN times {int} NOT NULL DEFAULT 1",
     "ALTER TABLE operator_events ADD COLUMN last_at {int}",
+    "UPDATE operator_events SET last_at = at",
     "CREATE INDEX operator_events_by_subject ON operator_events (kind, subject, last_at)",
-    "CREATE INDEX operator_events_by_time ON operator_events (at, id)",
+    "CREATE INDEX operator_events_by_time ON operator_events (last_at, id)",
 )
 
 TIMES = (

@@ -18,23 +18,24 @@ from service.settings import scrub
 from tests.cli.program import simulated, started, url_in
 
 KEY = "client-key"
+ADMIN = "admin-token"
 
 
 @dataclass(frozen=True)
 class House:
-    """`run` is `ringback <words>` in this process; `parsed` is its JSON."""
+    """`run` is `ringback <words>` in this process, with a client's key or another; `parsed` is its JSON."""
 
     url: str
 
-    def run(self, *words: str, stdin: str | None = None) -> Result:
+    def run(self, *words: str, stdin: str | None = None, key: str = KEY) -> Result:
         with pytest.MonkeyPatch.context() as patch:
             for name in scrub(dict(os.environ)):
                 patch.delenv(name)
-            env = {"RINGBACK_URL": self.url, "RINGBACK_KEY": KEY}
+            env = {"RINGBACK_URL": self.url, "RINGBACK_KEY": key}
             return CliRunner().invoke(main, list(words), input=stdin, env=env)
 
-    def parsed(self, *words: str, stdin: str | None = None) -> Any:
-        shown = self.run(*words, "--json", stdin=stdin)
+    def parsed(self, *words: str, stdin: str | None = None, key: str = KEY) -> Any:
+        shown = self.run(*words, "--json", stdin=stdin, key=key)
         assert shown.exit_code == 0, shown.output
         return json.loads(shown.stdout)
 

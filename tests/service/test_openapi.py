@@ -19,6 +19,7 @@ from tests.world import ADMIN, World, world
 
 pytestmark = pytest.mark.anyio
 DOCUMENT = document()
+OPERATORS = ("/v1/keys", "/v1/operator")
 NATIVE = "/api/v1/services/aigc/video-generation/video-synthesis"
 
 
@@ -53,7 +54,7 @@ async def test_replies_are_what_it_promises(tmp_path: Path) -> None:
 
         async def call(method: str, path: str, body: Any = None, status: int = 200, **given: str) -> Any:
             nonlocal seen
-            headers = {"authorization": f"Bearer {ADMIN}"} if path.startswith("/v1/keys") else {}
+            headers = {"authorization": f"Bearer {ADMIN}"} if path.startswith(OPERATORS) else {}
             reply = await it.client.request(method, path.format(**given), json=body, headers=headers)
             assert reply.status_code == status, reply.text
             promised(path, method.lower(), status).validate(reply.json())
@@ -86,6 +87,8 @@ async def test_replies_are_what_it_promises(tmp_path: Path) -> None:
         await call("GET", "/v1/models")
         await call("POST", "/v1/keys", {"name": "new"}, 201)
         await call("GET", "/v1/keys")
+        await it.ringback.operator.tell("new.kind", "x", said="y")
+        await call("GET", "/v1/operator/events")
         await call("POST", "/wan/videos", {"model": "wan2.6-t2v"}, 400)
         await call("POST", NATIVE, {}, 400)
         await call("GET", "/v1/tasks/{task_id}/record", status=404, task_id="nothing")
@@ -101,7 +104,7 @@ SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
 @settings(max_examples=6, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 async def test_generated_requests_never_break_it(case: Any, running: World) -> None:
     sent = case.as_transport_kwargs(base_url="http://localhost")
-    key = ADMIN if case.path.startswith("/v1/keys") else None
+    key = ADMIN if case.path.startswith(OPERATORS) else None
     request = httpx.Request(
         sent["method"], sent["url"], params=sent.get("params"), headers=_headers(sent), json=sent.get("json"),
         content=sent.get("data"),

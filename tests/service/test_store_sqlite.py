@@ -246,7 +246,7 @@ async def test_a_file_of_the_first_version_is_taken_over_with_its_tasks(tmp_path
     store = Store.open(tmp_path / "ringback.db")
     task = await store.lookups.task("t")
     assert task is not None
-    assert (task.pinned, task.passed, task.reopened) == (False, (), False)
+    assert (task.pinned, task.passed, task.reopened_at) == (False, (), None)
     [placement] = await store.placements.claim_looks("acedata", NOW, NOW + 1, 10)
     assert (placement.account, placement.outcome, placement.credential) == ("", None, None)
     await store.close()

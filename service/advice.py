@@ -1,0 +1,50 @@
+"""What the operator's events mean and what to do next: one sentence a kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+EVENTS: Mapping[str, str] = {
+    "submission.in_doubt": (
+        "The provider's answer to a submission was lost, so a video may be made and billed; proof is waited for, and"
+        " `ringback get ID` shows how it stands and what you can do yourself."
+    ),
+    "submission.unproven": (
+        "Nothing proved that a lost submission was accepted, and its client was told outcome_unknown; look for the"
+        " video in the provider's console, then adopt it (`ringback adopt ID UPSTREAM_ID`) or pay for another one"
+        " (`ringback send-again ID`)."
+    ),
+    "upstream.account_refused": (
+        "The provider refused a submission because of your account there: its key is wrong or its money is used up;"
+        " nothing was sent or billed, tasks that were accepted before wait, so put the account in order"
+        " (`ringback doctor` checks its key)."
+    ),
+    "upstream.look_refused": (
+        "The provider refuses to say how tasks are, because of your account there; they go on and nothing fails, but no"
+        " result is heard of until the key or the account is in order (`ringback doctor` checks the key)."
+    ),
+    "provider.missing": (
+        "Unfinished tasks belong to a provider that this server has no key for; nobody looks at them until it is"
+        " configured again."
+    ),
+    "account.missing": (
+        "Unfinished tasks belong to an account whose key this server does not have any more; nobody looks at them until"
+        " that key is configured again."
+    ),
+    "provider.stalled": (
+        "A provider has told nothing of its tasks for a while; they are looked at ever more slowly and none fails by"
+        " it: see whether the provider or your network is down."
+    ),
+    "provider.heard": (
+        "A provider that had been silent answers again and its tasks are looked at now; there is nothing to do."
+    ),
+    "budget.reached": (
+        "A client key has spent its budget and its submissions are refused before anything is sent; raise the budget,"
+        " or let it be (`ringback cost` shows what was spent)."
+    ),
+    "upstream.unknown_word": (
+        "A provider says a word for a task's state that Ringback does not know; the task counts as running, so report"
+        " the word, or see whether a newer Ringback knows it."
+    ),
+}
+"""By kind."""
