@@ -165,20 +165,22 @@ async def send_upstream(
     """Sends to a provider and reads the whole reply, in `read_timeout` seconds altogether.
 
     `fresh` is for what must not happen twice: it gets a connection of its own and is never resent. Anything else is a
-    look and is resent once if a kept connection proves dead. A body that is not JSON becomes None. Raises `NotSent` or
-    `Lost`; for a `fresh` request `Lost` means that the task may exist.
+    look and is resent once if a kept connection proves dead. A body that is not JSON becomes None; one that breaks off
+    behind its last bracket is whole, for it may name what was paid for. Raises `NotSent` or `Lost`; for a `fresh`
+    request `Lost` means that the task may exist.
     """
     wire = _Wire(request, Reuse.NEVER if fresh else Reuse.RESEND)
     request.extensions["timeout"] = {**request.extensions.get("timeout", {}), "read": read_timeout}
     kept = bytearray()
+    response = None
     try:
         async with asyncio.timeout(read_timeout):
             response = await client.send(request, stream=True, follow_redirects=False)
-            whole = await _read(response, response.aiter_bytes(), kept, UPSTREAM_CAP)
+            if not await _read(response, response.aiter_bytes(), kept, UPSTREAM_CAP):
+                raise Lost("the reply is too long")
     except (httpx.HTTPError, TimeoutError) as error:
-        raise wire.failure(error) from error
-    if not whole:
-        raise Lost("the reply is too long")
+        if response is None or not isinstance(salvage_json(bytes(kept)), dict | list):
+            raise wire.failure(error) from error
     return messages.Response(response.status_code, salvage_json(bytes(kept)), dict(response.headers.items()))
 
 

@@ -263,6 +263,25 @@ async def test_a_reply_that_is_compressed_against_our_wish_is_read() -> None:
         assert (await create(client, receiver)).body == {"a": 1}
 
 
+async def breaks_off(body: bytes, writer: asyncio.StreamWriter) -> bool:
+    writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b" % (len(body), body))
+    return False
+
+
+async def test_an_answer_that_breaks_off_behind_its_last_bracket_is_whole() -> None:
+    """It names what was paid for."""
+    body = b'{"task_id":"1"}'
+    async with receiving(lambda _, writer: breaks_off(body, writer)) as receiver, upstream_client() as client:
+        assert (await create(client, receiver)).body == {"task_id": "1"}
+
+
+@pytest.mark.parametrize("body", [b"12", b'"id"', b"null", b'{"task_id":"1"'])
+async def test_what_might_have_gone_on_is_no_answer(body: bytes) -> None:
+    async with receiving(lambda _, writer: breaks_off(body, writer)) as receiver, upstream_client() as client:
+        with pytest.raises(Lost):
+            await create(client, receiver)
+
+
 async def test_each_create_has_a_connection_of_its_own_and_looks_share_one() -> None:
     async with receiving() as receiver, upstream_client() as client:
         await create(client, receiver)
@@ -284,7 +303,7 @@ async def test_a_look_is_asked_again_when_its_kept_connection_dies() -> None:
     [
         hang_up,
         saying(b"not http at all\r\n\r\n"),
-        saying(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}"),
+        saying(b'HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n{"id":"12"'),
         saying(b"HTTP/1.1 200 OK\r\nContent-Length: 9000000\r\n\r\n" + b" " * 9_000_000),
         saying(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nnope"),
         silence,
