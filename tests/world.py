@@ -123,10 +123,11 @@ async def _inbox() -> AsyncIterator[Inbox]:
         yield inbox
 
 
-def accounts(names: Sequence[str], **changes: Any) -> tuple[Account, ...]:
+def accounts(names: Sequence[str], simulator: Callable[[str], str] = lambda name: SIMULATOR) -> tuple[Account, ...]:
+    """`simulator` is where each provider's simulator is found."""
     return tuple(
         Account(
-            provider=PROVIDERS[name], base_url=f"{SIMULATOR}/{name}", api_key=f"sk-{name}-key",
+            provider=PROVIDERS[name], base_url=f"{simulator(name)}/{name}", api_key=f"sk-{name}-key",
             poll_seconds=PROVIDERS[name].look_every_seconds,
         )
         for name in names
@@ -136,7 +137,8 @@ def accounts(names: Sequence[str], **changes: Any) -> tuple[Account, ...]:
 @dataclass
 class World:
     """`client` speaks to the service with the first key. `settle` lets time pass. `between` sees every request to an
-    upstream and may answer in its place, by a response or an exception; None lets it pass."""
+    upstream and may answer in its place, by a response or an exception; None lets it pass. `network` is a client for
+    real sockets, if the simulator is not to be spoken to in process."""
 
     clock: FakeClock
     simulator: Starlette
@@ -146,6 +148,7 @@ class World:
     settings: dict[str, Any]
     between: Callable[[httpx.Request], Awaitable[httpx.Response | None]] | None = None
     certificates: Fetch | None = None
+    network: Callable[[], httpx.AsyncClient] | None = None
 
     @property
     def upstreams(self) -> SimulatedWorld:
@@ -155,7 +158,7 @@ class World:
     async def start(self, **settings: Any) -> None:
         """The server starts, with the settings it had and these."""
         self.settings |= settings
-        upstream = httpx.AsyncClient(transport=_Between(self), base_url=SIMULATOR)
+        upstream = self.network() if self.network else httpx.AsyncClient(transport=_Between(self), base_url=SIMULATOR)
         chosen = Settings.model_validate(self.settings)
         self.ringback = Ringback(
             chosen, clock=self.clock, jitter=_no_jitter, upstream=upstream, certificates=self.certificates
@@ -210,6 +213,7 @@ async def world(
     providers: Sequence[str] = tuple(PROVIDERS),
     simulator: SimulatorSettings | None = None,
     certificates: Fetch | None = None,
+    network: Callable[[], httpx.AsyncClient] | None = None,
     **settings: Any,
 ) -> AsyncIterator[World]:
     """Settings are those of `Settings`; by default two client keys, an admin token and a public URL."""
@@ -230,7 +234,7 @@ async def world(
             "accounts": accounts(providers),
         } | settings
         sim = create_simulator(simulator or SimulatorSettings(), clock.seconds, to_service)
-        it = World(clock, sim, to_service, inbox, client, chosen, certificates=certificates)
+        it = World(clock, sim, to_service, inbox, client, chosen, certificates=certificates, network=network)
         await it.start()
         try:
             yield it
