@@ -167,7 +167,7 @@ class LookQueue:
     async def _pause(self, placement: Placement) -> float:
         """Seconds to the next look. Whoever will call back is looked at slowly until it has."""
         provider = self._upstream.provider
-        promised = self._urls.of(provider, placement.id) is not None
+        promised = not placement.watched and self._urls.of(provider, placement.id) is not None
         if promised and not await self._store.placements.called_back(placement.id):
             return provider.slow_look_seconds
         return self._upstream.every

@@ -153,6 +153,11 @@ class Task:
     def ended(self) -> bool:
         return self.state in ENDED
 
+    @property
+    def watched(self) -> bool:
+        """Created at the provider by somebody else: there is no request of a client, so nothing can be sent (again)."""
+        return not self.path
+
 
 @dataclass(frozen=True, slots=True)
 class Placement:
@@ -160,8 +165,9 @@ class Placement:
     doubtful one is given up. `claimed_at` is set while a worker looks; `misses` counts looks in a row that heard
     nothing, `empty` successes without a video. `account` is the upstream key that created it ("" before keys had
     names), `lost_at` when its answer was given up, `outcome` the upstream's last word, `credential` the sealed upstream
-    key of a watcher, where it is not one of ours. `workload` is what kind of video it is, for how long such videos
-    take; `expected_at` when half of them would be done; `hinted_by` what made the next look due at once."""
+    key of a watcher until the end, where it is not one of ours. `workload` is what kind of video it is, for how long
+    such videos take; `expected_at` when half of them would be done; `hinted_by` what made the next look due at once.
+    `watched`: it is no send of ours (see `Task.watched`)."""
 
     id: str
     task: str
@@ -184,6 +190,7 @@ class Placement:
     workload: str = ""
     expected_at: int | None = None
     hinted_by: str | None = None
+    watched: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from service.store.placements import PlacementVerbs
 from service.store.queues import Queue, QueueVerbs
 from service.store.sqlite import SqliteEngine
 from service.store.tasks import TaskVerbs
+from service.store.watches import WatchVerbs
 
 __all__ = ["AlreadyServed", "Key", "Queue", "Store"]
 
@@ -23,6 +24,7 @@ class Store:
         self._engine = engine
         self.tasks = TaskVerbs(engine)
         self.placements = PlacementVerbs(engine)
+        self.watches = WatchVerbs(engine)
         self.queues = QueueVerbs(engine)
         self.lookups = Lookups(engine)
         self.deliveries = DeliveryVerbs(engine)

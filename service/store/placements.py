@@ -30,9 +30,10 @@ class PlacementVerbs:
     async def claim_looks(
         self, provider: str, now: int, lease: int, limit: int, accounts: Collection[str] = ()
     ) -> list[Placement]:
-        """Takes the placements of one provider that are due for a look; with `accounts` only theirs."""
+        """Takes the placements of one provider that are due for a look; with `accounts` only theirs, else those that
+        need no watcher's key."""
         change = "due_at = :lease, claimed_at = :now"
-        theirs, names = rows.any_of("account", accounts)
+        theirs, names = accounts_of(accounts)
         where = f"provider = :provider AND due_at <= :now AND {LOOKED_AT} AND {theirs}"
         return await self._claim(change, where, "due_at", provider=provider, now=now, lease=lease, limit=limit, **names)
 
@@ -59,7 +60,8 @@ class PlacementVerbs:
 
         def verb(tx: Transaction) -> None:
             tx.run(
-                "UPDATE placements SET verdict = 'ended', due_at = NULL, claimed_at = NULL, outcome = :outcome"
+                "UPDATE placements SET verdict = 'ended', due_at = NULL, claimed_at = NULL, outcome = :outcome,"
+                " credential = NULL"
                 " WHERE id = :id",
                 id=placement, outcome=rows.dump_report(replace(outcome, request=None, callback_url=None)),
             )  # fmt: skip
@@ -101,13 +103,14 @@ class PlacementVerbs:
         return await self._engine.read(verb)
 
     async def hinted_ids(self, placement: str) -> list[str]:
-        """The upstream ids that callbacks of a placement named, latest first, without ids that another task owns."""
+        """The upstream ids that callbacks of a placement named, latest first, without ids of other sends."""
 
         def verb(tx: Transaction) -> list[str]:
             found = tx.all(
                 "SELECT upstream_id, max(received_at) AS at FROM callbacks WHERE placement = :id"
                 " AND upstream_id IS NOT NULL AND upstream_id NOT IN (SELECT upstream_id FROM placements"
-                " WHERE upstream_id IS NOT NULL AND provider = (SELECT provider FROM placements WHERE id = :id))"
+                " WHERE watched = 0 AND upstream_id IS NOT NULL"
+                " AND provider = (SELECT provider FROM placements WHERE id = :id))"
                 " GROUP BY upstream_id ORDER BY at DESC",
                 id=placement,
             )  # fmt: skip
@@ -125,3 +128,9 @@ class PlacementVerbs:
             return [rows.read_placement(row) for row in claimed]
 
         return await self._engine.write(verb)
+
+
+def accounts_of(accounts: Collection[str]) -> tuple[str, dict[str, str]]:
+    """The condition that a placement is one of these accounts', and the values of its placeholders; without `accounts`
+    that it is of one of the operator's."""
+    return rows.any_of("account", accounts) if accounts else ("credential IS NULL", {})

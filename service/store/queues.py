@@ -7,9 +7,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from enum import StrEnum
 
-from service.store import rows
 from service.store.engine import Engine, Transaction
-from service.store.placements import LOOKED_AT
+from service.store.placements import LOOKED_AT, accounts_of
 
 
 class Queue(StrEnum):
@@ -32,9 +31,9 @@ class QueueVerbs:
         self._engine = engine
 
     async def next_due(self, queue: Queue, provider: str = "", accounts: Collection[str] = ()) -> int | None:
-        """When the next row of a queue is due (of one provider; sends: "" for all; looks: of some of its accounts).
-        None: it is empty."""
-        theirs, names = rows.any_of("account", accounts)
+        """When the next row of a queue is due (of one provider; sends: "" for all; looks: of some of its accounts,
+        or of all of the operator's). None: it is empty."""
+        theirs, names = accounts_of(accounts) if queue is Queue.LOOKS else ("1 = 1", {})
         sql = f"{_NEXT_DUE[queue]} AND {theirs}"
 
         def verb(tx: Transaction) -> int | None:

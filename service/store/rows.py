@@ -86,7 +86,7 @@ def read_task(row: Row) -> Task:
 
 
 def placement_values(placement: Placement) -> dict[str, Any]:
-    return values(placement) | {"outcome": dump_report(placement.outcome)}
+    return values(placement) | {"outcome": dump_report(placement.outcome), "watched": int(placement.watched)}
 
 
 def read_placement(row: Row) -> Placement:
@@ -97,6 +97,7 @@ def read_placement(row: Row) -> Placement:
             "verdict": Verdict(row["verdict"]),
             "outcome": load_report(row["outcome"]),
             "credential": None if sealed is None else bytes(sealed),
+            "watched": bool(row["watched"]),
         }
     )
 

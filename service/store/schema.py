@@ -110,7 +110,21 @@ TIMES = (
         account {text} PRIMARY KEY, free_at {int} NOT NULL){strict}""",
 )
 
-STEPS: Mapping[str, tuple[str, ...]] = {"0001_first": FIRST, "0002_money": MONEY, "0003_times": TIMES}
+WATCH = (
+    "ALTER TABLE placements ADD COLUMN watched {int} NOT NULL DEFAULT 0",
+    # What we sent is ours even if somebody came to watch it before its answer did.
+    "DROP INDEX placements_by_upstream",
+    "CREATE UNIQUE INDEX placements_by_upstream ON placements (provider, upstream_id) WHERE watched = 0",
+    "CREATE UNIQUE INDEX placements_watched ON placements (provider, upstream_id) WHERE watched = 1",
+    "CREATE INDEX placements_lent ON placements (provider, account, due_at) WHERE credential IS NOT NULL",
+)
+
+STEPS: Mapping[str, tuple[str, ...]] = {
+    "0001_first": FIRST,
+    "0002_money": MONEY,
+    "0003_times": TIMES,
+    "0004_watch": WATCH,
+}
 """Migrations by name, in order. A step that has shipped is never edited."""
 
 TYPE_WORDS: Mapping[str, Mapping[str, str]] = {

@@ -45,11 +45,11 @@ class TaskVerbs:
             repeated = _of_key(tx, task) if task.idempotency_key else _twin(tx, task, waits, twin_ms, answered_twin_ms)
             if repeated is not None:
                 return repeated
-            _insert_task(tx, task)
+            insert_task(tx, task)
             if placement is not None:
-                _insert_placement(tx, placement)
+                insert_placement(tx, placement)
             for subscription in subscriptions:
-                _insert_subscription(tx, subscription)
+                insert_subscription(tx, subscription)
             return None
 
         return await self._engine.write(verb)
@@ -74,7 +74,7 @@ class TaskVerbs:
             for earlier in _subscriptions(tx, task):
                 if (earlier.url, earlier.format) == (subscription.url, subscription.format):
                     return earlier
-            _insert_subscription(tx, subscription)
+            insert_subscription(tx, subscription)
             if task.ended:
                 insert_delivery(tx, message(task, subscription))
             return subscription
@@ -201,11 +201,11 @@ def _twin(
     return next((twin for twin in twins if twin.created_at > now - answered_twin_ms or not waits(twin.id)), None)
 
 
-def _insert_task(tx: Transaction, task: Task) -> None:
+def insert_task(tx: Transaction, task: Task) -> None:
     tx.run(f"INSERT INTO tasks ({rows.columns(Task)}) VALUES ({rows.placeholders(Task)})", **rows.task_values(task))
 
 
-def _insert_placement(tx: Transaction, placement: Placement) -> None:
+def insert_placement(tx: Transaction, placement: Placement) -> None:
     tx.run(
         f"INSERT INTO placements ({rows.columns(Placement)}) VALUES ({rows.placeholders(Placement)})",
         **rows.placement_values(placement),
@@ -213,7 +213,7 @@ def _insert_placement(tx: Transaction, placement: Placement) -> None:
 
 
 def _place(tx: Transaction, task: Task, placement: str, now: int, doubt_at: int) -> Task:
-    _insert_placement(tx, Placement(placement, task.id, task.provider, Verdict.SENDING, sent_at=now, doubt_at=doubt_at))
+    insert_placement(tx, Placement(placement, task.id, task.provider, Verdict.SENDING, sent_at=now, doubt_at=doubt_at))
     tx.run("UPDATE tasks SET placement = :placement WHERE id = :id", placement=placement, id=task.id)
     return replace(task, placement=placement)
 
@@ -224,7 +224,7 @@ def _close_placement(
     tx.run(
         "UPDATE placements SET verdict = :verdict, doubt_at = NULL, claimed_at = NULL, outcome = :outcome,"
         " due_at = CASE WHEN :verdict = 'unproven' THEN due_at ELSE NULL END,"  # a callback may just have come
-        " reason = CASE WHEN :reason = '' THEN reason ELSE :reason END"
+        " reason = CASE WHEN :reason = '' THEN reason ELSE :reason END, credential = NULL"
         " WHERE id = :id AND verdict IN ('sending', 'accepted', 'in_doubt')",
         id=placement, verdict=verdict, reason=reason or "", outcome=rows.dump_report(outcome),
     )  # fmt: skip
@@ -255,7 +255,7 @@ def _subscriptions(tx: Transaction, task: Task) -> list[Subscription]:
     return [rows.read_subscription(row) for row in found]
 
 
-def _insert_subscription(tx: Transaction, subscription: Subscription) -> None:
+def insert_subscription(tx: Transaction, subscription: Subscription) -> None:
     tx.run(
         f"INSERT INTO subscriptions ({rows.columns(Subscription)}) VALUES ({rows.placeholders(Subscription)})",
         **rows.values(subscription),

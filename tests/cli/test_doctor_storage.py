@@ -44,7 +44,7 @@ async def test_a_database_that_others_can_read_is_a_problem(database: Path) -> N
 @pytest.mark.anyio
 async def test_a_schema_of_another_version_is_told(database: Path) -> None:
     with sqlite3.connect(database) as connection:
-        connection.execute("UPDATE _sqlite_migrations SET name = '0099_future'")
+        connection.execute("UPDATE _sqlite_migrations SET name = '0099_future' WHERE name = '0001_first'")
     connection.close()
     level, text = stored(database)["schema"]
     assert (level, "newer Ringback (0099_future)" in text) == (Level.PROBLEM, True)

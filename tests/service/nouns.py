@@ -105,6 +105,27 @@ async def queued(store: Store, upstream_id: str | None = None, look_at: int = NO
     return taken
 
 
+def a_watched(**changes: Any) -> tuple[Task, Placement]:
+    """A task that somebody created at DashScope, watched with a key of its own; `changes` are the placement's."""
+    task = a_task(shape="native", path="", model="", service="", provider="dashscope", state=TaskState.QUEUED, body={})
+    given = {
+        "verdict": Verdict.ACCEPTED,
+        "doubt_at": None,
+        "upstream_id": str(uuid4()),
+        "due_at": NOW,
+        "account": "key:1",
+        "credential": b"sealed",
+        "watched": True,
+    }
+    return task, a_placement(task, **given | changes)
+
+
+async def watched(store: Store, **changes: Any) -> Task:
+    task, placement = a_watched(**changes)
+    assert await store.watches.watch(task, placement, [a_subscription(task)], a_message) is None
+    return task
+
+
 async def placement_of(store: Store, task: Task) -> Placement:
     found = await store.lookups.placement(task.placement or "")
     assert found is not None

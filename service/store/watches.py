@@ -1,0 +1,95 @@
+"""The verbs of tasks that were created elsewhere and are watched here. Each is one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from service.store import rows
+from service.store.engine import Engine, Transaction
+from service.store.placements import LOOKED_AT
+from service.store.tasks import insert_delivery, insert_subscription, insert_task
+from service.tasks import Delivery, Placement, Subscription, Task
+
+
+@dataclass(frozen=True, slots=True)
+class Lent:
+    """An upstream account that is only known by a key that watchers brought. `due_at` is its next look, `placement` one
+    of its placements."""
+
+    provider: str
+    account: str
+    due_at: int
+    placement: str
+
+
+class WatchVerbs:
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def watch(
+        self,
+        task: Task,
+        placement: Placement,
+        subscriptions: Sequence[Subscription],
+        message: Callable[[Task, Subscription], Delivery],
+    ) -> Task | None:
+        """Keeps a task that was created elsewhere, with what is known of it; of an ended one it opens the deliveries.
+
+        Returns the task that has this upstream id already, whosever it is, and keeps nothing."""
+
+        def verb(tx: Transaction) -> Task | None:
+            known = _task_of(tx, placement.provider, placement.upstream_id)
+            if known is not None:
+                return known
+            insert_task(tx, task)
+            sql = f"INSERT INTO placements ({rows.columns(Placement)}) VALUES ({rows.placeholders(Placement)})"
+            if not tx.run(f"{sql} ON CONFLICT DO NOTHING", **rows.placement_values(placement)):
+                tx.run("DELETE FROM tasks WHERE id = :id", id=task.id)  # another server was first
+                return _task_of(tx, placement.provider, placement.upstream_id)
+            for subscription in subscriptions:
+                insert_subscription(tx, subscription)
+                if task.ended:
+                    insert_delivery(tx, message(task, subscription))
+            return None
+
+        return await self._engine.write(verb)
+
+    async def task_of(self, provider: str, upstream_id: str) -> Task | None:
+        """The task that has this upstream id; one that we sent comes before one that is only watched."""
+        return await self._engine.read(lambda tx: _task_of(tx, provider, upstream_id))
+
+    async def lent(self) -> list[Lent]:
+        """The accounts of watchers' keys that have anything to look at, those due first."""
+
+        def verb(tx: Transaction) -> list[Lent]:
+            found = tx.all(
+                "SELECT provider, account, min(due_at) AS due_at, max(id) AS placement FROM placements"
+                f" WHERE credential IS NOT NULL AND due_at IS NOT NULL AND {LOOKED_AT}"
+                " GROUP BY provider, account ORDER BY min(due_at)"
+            )
+            return [Lent(**row) for row in found]
+
+        return await self._engine.read(verb)
+
+    async def allowed(self, client: str) -> bool:
+        """Whether a client key may watch with the operator's upstream accounts."""
+
+        def verb(tx: Transaction) -> bool:
+            return (
+                tx.one("SELECT client FROM allowances WHERE client = :client AND watch = 1", client=client) is not None
+            )
+
+        return await self._engine.read(verb)
+
+
+def _task_of(tx: Transaction, provider: str, upstream_id: str | None) -> Task | None:
+    """Two SELECTs, because each has an index of its own."""
+    named = "provider = :provider AND upstream_id = :upstream_id"
+    row = tx.one(
+        f"SELECT {rows.columns(Task)} FROM tasks WHERE id = (SELECT task FROM ("
+        f"SELECT task, watched FROM placements WHERE watched = 0 AND {named} UNION ALL"
+        f" SELECT task, watched FROM placements WHERE watched = 1 AND {named}) AS known ORDER BY watched LIMIT 1)",
+        provider=provider, upstream_id=upstream_id,
+    )  # fmt: skip
+    return None if row is None else rows.read_task(row)
