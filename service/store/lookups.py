@@ -106,11 +106,11 @@ class Lookups:
         return await self._engine.read(verb)
 
     async def placement_of(self, provider: str, upstream_id: str) -> Placement | None:
-        """The send that an upstream id belongs to."""
+        """The send that an upstream id belongs to; else whoever watches it."""
 
         def verb(tx: Transaction) -> Placement | None:
             sql = f"SELECT {rows.columns(Placement)} FROM placements WHERE provider = :provider AND upstream_id = :id"
-            row = tx.one(sql, provider=provider, id=upstream_id)
+            row = tx.one(f"{sql} ORDER BY watched LIMIT 1", provider=provider, id=upstream_id)
             return None if row is None else rows.read_placement(row)
 
         return await self._engine.read(verb)

@@ -114,8 +114,7 @@ WATCH = (
     "ALTER TABLE placements ADD COLUMN watched {int} NOT NULL DEFAULT 0",
     # What we sent is ours even if somebody came to watch it before its answer did.
     "DROP INDEX placements_by_upstream",
-    "CREATE UNIQUE INDEX placements_by_upstream ON placements (provider, upstream_id) WHERE watched = 0",
-    "CREATE UNIQUE INDEX placements_watched ON placements (provider, upstream_id) WHERE watched = 1",
+    "CREATE UNIQUE INDEX placements_by_upstream ON placements (provider, upstream_id, watched)",
     "CREATE INDEX placements_lent ON placements (provider, account, due_at) WHERE credential IS NOT NULL",
 )
 

@@ -17,7 +17,6 @@ class Lent:
     """An upstream account that is only known by a key that watchers brought. `due_at` is its next look, `placement` one
     of its placements."""
 
-    provider: str
     account: str
     due_at: int
     placement: str
@@ -59,14 +58,15 @@ class WatchVerbs:
         """The task that has this upstream id; one that we sent comes before one that is only watched."""
         return await self._engine.read(lambda tx: _task_of(tx, provider, upstream_id))
 
-    async def lent(self) -> list[Lent]:
-        """The accounts of watchers' keys that have anything to look at, those due first."""
+    async def lent(self, provider: str) -> list[Lent]:
+        """The accounts of watchers' keys at a provider that have anything to look at, those due first."""
 
         def verb(tx: Transaction) -> list[Lent]:
             found = tx.all(
-                "SELECT provider, account, min(due_at) AS due_at, max(id) AS placement FROM placements"
-                f" WHERE credential IS NOT NULL AND due_at IS NOT NULL AND {LOOKED_AT}"
-                " GROUP BY provider, account ORDER BY min(due_at)"
+                "SELECT account, min(due_at) AS due_at, max(id) AS placement FROM placements"
+                f" WHERE provider = :provider AND credential IS NOT NULL AND due_at IS NOT NULL AND {LOOKED_AT}"
+                " GROUP BY account ORDER BY min(due_at)",
+                provider=provider,
             )
             return [Lent(**row) for row in found]
 
@@ -84,12 +84,9 @@ class WatchVerbs:
 
 
 def _task_of(tx: Transaction, provider: str, upstream_id: str | None) -> Task | None:
-    """Two SELECTs, because each has an index of its own."""
-    named = "provider = :provider AND upstream_id = :upstream_id"
     row = tx.one(
-        f"SELECT {rows.columns(Task)} FROM tasks WHERE id = (SELECT task FROM ("
-        f"SELECT task, watched FROM placements WHERE watched = 0 AND {named} UNION ALL"
-        f" SELECT task, watched FROM placements WHERE watched = 1 AND {named}) AS known ORDER BY watched LIMIT 1)",
+        f"SELECT {rows.columns(Task)} FROM tasks WHERE id = (SELECT task FROM placements"
+        " WHERE provider = :provider AND upstream_id = :upstream_id ORDER BY watched LIMIT 1)",
         provider=provider, upstream_id=upstream_id,
     )  # fmt: skip
     return None if row is None else rows.read_task(row)

@@ -90,6 +90,9 @@ async def test_an_answer_that_names_a_watched_id_is_recorded_all_the_same(store:
     found = await store.watches.task_of("dashscope", "up")
     assert found is not None
     assert found.id == sent.id
+    pushed = await store.lookups.placement_of("dashscope", "up")
+    assert pushed is not None
+    assert pushed.task == sent.id
 
 
 async def test_a_callback_may_prove_a_send_that_somebody_watches(store: Store) -> None:
@@ -120,10 +123,12 @@ async def test_the_accounts_of_watchers_are_known_with_their_next_look(store: St
     await watched(store, account="key:2", due_at=NOW + 5)
     await watched(store, due_at=NOW + 20)
     await watched(store, account="main", credential=None)
-    shown = [(one.provider, one.account, one.due_at) for one in await store.watches.lent()]
-    assert shown == [("dashscope", "key:2", NOW + 5), ("dashscope", "key:1", NOW + 9)]
+    assert [(one.account, one.due_at) for one in await store.watches.lent("dashscope")] == [
+        ("key:2", NOW + 5), ("key:1", NOW + 9),
+    ]  # fmt: skip
+    assert await store.watches.lent("acedata") == []
     await store.placements.closed(late.placement or "", RESULT)
-    assert [one.due_at for one in await store.watches.lent()] == [NOW + 5, NOW + 20]
+    assert [one.due_at for one in await store.watches.lent("dashscope")] == [NOW + 5, NOW + 20]
 
 
 async def test_a_watchers_key_is_erased_when_its_task_ends(store: Store) -> None:
@@ -132,7 +137,7 @@ async def test_a_watchers_key_is_erased_when_its_task_ends(store: Store) -> None
     assert moved is not None
     assert await store.tasks.record(moved, Verdict.ENDED, lambda subscription: a_message(task, subscription))
     assert (await placement_of(store, task)).credential is None
-    assert await store.watches.lent() == []
+    assert await store.watches.lent("dashscope") == []
 
 
 async def test_the_right_to_watch_is_a_clients_own(store: Store) -> None:
