@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from adapters.messages import Report, State
 from service.logs import get_logger
 from service.receive import Receiver
 from service.store import Store
-from service.tasks import Task, TaskState
-from service.upstream import Unheard
+from service.tasks import Placement, Task, TaskState
+from service.upstream import Unheard, Upstream
 from service.upstreams import Upstreams
 
 log = get_logger("cancel")
+
+SENDING = "It is being sent at this moment; ask again once its provider has answered."
+UNKNOWN_ID = (
+    "The provider's answer to its submission was lost: nobody knows under which id it could be canceled, and it may be "
+    "made and billed."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Cancellation:
+    """`canceled`: whether the task is canceled now; `message`: what happened, in a sentence."""
+
+    canceled: bool
+    message: str
 
 
 class Canceller:
@@ -19,28 +35,52 @@ class Canceller:
         self._receiver = receiver
         self._upstreams = upstreams
 
-    async def cancel(self, task: Task) -> bool:
-        """Whether the task is canceled now. False changes nothing: it is too late, the send's outcome is still open, or
-        the provider has no cancel, refuses it, or could not be asked."""
-        if task.state is TaskState.CANCELED:
-            return True
-        if task.state is not TaskState.ACCEPTED and not await self._upstream_agrees(task):
-            return False
-        canceled = Report(task_id=task.id, state=State.CANCELED)
-        if await self._receiver.report(task, canceled, "cancel") is not None:
-            return True
-        latest = await self._store.lookups.task(task.id)  # a look may have seen it first
-        return latest is not None and latest.state is TaskState.CANCELED
-
-    async def _upstream_agrees(self, task: Task) -> bool:
+    async def cancel(self, task: Task) -> Cancellation:
+        """Without success nothing has changed: it is too late, the send's outcome is still open, or the provider has no
+        cancel, refuses it, or could not be asked."""
+        while task.state is TaskState.ACCEPTED:
+            if await self._receiver.report(task, _canceled(task), "cancel", only=TaskState.ACCEPTED) is not None:
+                return Cancellation(True, "It was canceled before it was sent.")
+            task = await self._latest(task)  # a send was quicker, but it may have come back
         placement = await self._store.lookups.placement(task.placement) if task.placement else None
-        if placement is None or placement.upstream_id is None or task.ended:
-            return False
+        if task.state is TaskState.CANCELED:
+            return Cancellation(True, "It was canceled before.")
+        if task.ended:
+            return Cancellation(False, f"It has ended as {task.state}.")
+        if placement is None or placement.upstream_id is None:
+            return Cancellation(False, SENDING if task.state is TaskState.SUBMITTING else UNKNOWN_ID)
+        return await self._cancel_there(task, placement, placement.upstream_id)
+
+    async def _cancel_there(self, task: Task, placement: Placement, upstream_id: str) -> Cancellation:
         upstream = self._upstreams.serving(placement)
         if upstream is None:
-            return False
+            return Cancellation(False, "This server has no key any more for the provider that makes it.")
+        answer = await self._ask(upstream, upstream_id, task)
+        if not answer.canceled:
+            return answer
+        if await self._receiver.report(task, _canceled(task), "cancel", placement=placement.id) is None:
+            latest = await self._latest(task)  # a look may have seen it first
+            if latest.state is not TaskState.CANCELED:
+                return Cancellation(False, f"{answer.message} By then it was {latest.state}.")
+        return answer
+
+    async def _ask(self, upstream: Upstream, upstream_id: str, task: Task) -> Cancellation:
+        name = upstream.provider.title
+        if not upstream.cancels:
+            return Cancellation(False, f"{name} has no way to cancel a task.")
         try:
-            return await upstream.cancel(placement.upstream_id)
+            if await upstream.cancel(upstream_id):
+                return Cancellation(True, f"{name} has canceled it.")
+            return Cancellation(False, f"It is too late: {name} refuses to cancel it.")
         except Unheard as error:
             log.event("cancel.unheard", task=task.id, provider=task.provider, reason=str(error))
-            return False
+            return Cancellation(
+                False, f"{name} did not say whether it canceled it; it is looked at as before, and its end is told."
+            )
+
+    async def _latest(self, task: Task) -> Task:
+        return await self._store.lookups.task(task.id) or task
+
+
+def _canceled(task: Task) -> Report:
+    return Report(task_id=task.id, state=State.CANCELED)

@@ -30,10 +30,18 @@ class Receiver:
         self._on_end = on_end
 
     async def report(
-        self, task: Task, report: Report, detector: str, *, placement: str | None = None, last_word: bool = False
+        self,
+        task: Task,
+        report: Report,
+        detector: str,
+        *,
+        placement: str | None = None,
+        last_word: bool = False,
+        only: TaskState | None = None,
     ) -> Task | None:
-        """Applies an upstream's report of `placement` (None: of the current one). Returns the task if it moved, None if
-        the report was nothing new. Of an earlier send, which was given up, only a video is news.
+        """Applies an upstream's report of `placement` (None: of the current one), if the task is still in the state
+        `only` (None: in any). Returns the task if it moved, None if the report was nothing new. Of an earlier send,
+        which was given up, only a video is news.
 
         A success without a video is nothing new until `last_word`; then it is the failure `no_result`."""
         if report.state is State.SUCCEEDED and report.video_url is None:
@@ -43,7 +51,7 @@ class Receiver:
 
         def change(latest: Task) -> Task | None:
             given_up = placement not in (None, latest.placement)
-            if given_up and report.state is not State.SUCCEEDED:
+            if only not in (None, latest.state) or (given_up and report.state is not State.SUCCEEDED):
                 return None
             return advance(latest, report, self._clock(), detector)
 

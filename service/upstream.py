@@ -65,6 +65,10 @@ class Upstream:
         """For logs and queues; never the key."""
         return f"{self.name}/{self.account}" if self.holds else self.name
 
+    @property
+    def cancels(self) -> bool:
+        return isinstance(self.adapter, CancelAdapter)
+
     def serves(self, account: str) -> bool:
         return not self.holds or account in self.holds
 

@@ -20,6 +20,6 @@ def cancel(task_id: str, as_json: bool) -> None:
     if as_json:
         print_json(told)
     elif told["canceled"]:
-        click.echo(f"{task_id} is canceled.")
+        click.echo(f"{task_id} is canceled. {told['message']}")
     if not told["canceled"]:
-        raise Failed(f"The task is not canceled, it is {told['state']}.")
+        raise Failed(f"The task is not canceled, it is {told['state']}. {told['message']}")

@@ -44,7 +44,7 @@ def _tasks() -> Part:
 
 def _task_changes() -> Part:
     subscribed = record({"subscriptions": array(ref("Subscription"))})
-    now = record({"canceled": FLAG, "task_id": TEXT, "state": ref("State")})
+    now = record({"canceled": FLAG, "message": TEXT, "task_id": TEXT, "state": ref("State")})
     return {
         "/v1/tasks/{task_id}/cancel": {
             "parameters": in_path("task_id"),

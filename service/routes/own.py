@@ -56,15 +56,15 @@ async def record(request: HttpRequest) -> HttpResponse:
 
 
 async def cancel(request: HttpRequest) -> HttpResponse:
-    """`canceled` says whether it is; if not, `state` says how it is."""
+    """`canceled` says whether it is, `message` what happened, `state` how it is now."""
     client = await caller(request)
     house = house_of(request)
     task = await house.store.lookups.task(request.path_params["task_id"], scope(client))
     if task is None:
         raise not_found("task")
-    canceled = await house.canceller.cancel(task)
+    told = await house.canceller.cancel(task)
     latest = await house.store.lookups.task(task.id) or task
-    return JSONResponse({"canceled": canceled, "task_id": task.id, "state": latest.state})
+    return JSONResponse(asdict(told) | {"task_id": task.id, "state": latest.state})
 
 
 async def list_deliveries(request: HttpRequest) -> HttpResponse:

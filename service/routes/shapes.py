@@ -95,7 +95,7 @@ async def cancel(request: HttpRequest) -> HttpResponse:
     assert isinstance(shape, CancelAdapter), "the routes below have it for shapes that can"
     task_id = shape.read_cancel(message(request, shape, None))
     task = await house.store.lookups.task(task_id, scope(client))
-    canceled = task is not None and await house.canceller.cancel(task)
+    canceled = task is not None and (await house.canceller.cancel(task)).canceled
     return reply(shape.write_cancel_reply(canceled, str(uuid4())))
 
 

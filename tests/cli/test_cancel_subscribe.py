@@ -27,9 +27,10 @@ def submitted(running: House, prompt: str, provider: str, *more: str) -> str:
 def test_a_task_is_canceled_where_the_provider_agrees(running: House) -> None:
     task_id = submitted(running, SLOW, "dashscope")
     shown = running.run("cancel", task_id)
-    assert (shown.exit_code, shown.stdout) == (0, f"{task_id} is canceled.\n")
+    assert (shown.exit_code, shown.stdout) == (0, f"{task_id} is canceled. Alibaba DashScope has canceled it.\n")
     assert running.parsed("get", task_id)["state"] == "CANCELED"
-    assert running.parsed("cancel", task_id) == {"canceled": True, "task_id": task_id, "state": "CANCELED"}
+    again = running.parsed("cancel", task_id)
+    assert (again["canceled"], again["message"]) == (True, "It was canceled before.")
 
 
 def test_a_task_that_goes_on_is_exit_code_1(running: House) -> None:
@@ -38,6 +39,7 @@ def test_a_task_that_goes_on_is_exit_code_1(running: House) -> None:
         shown = running.run(*words)
         assert shown.exit_code == 1
         assert shown.stderr.startswith("ringback: The task is not canceled, it is ")
+        assert "APIYI has no way to cancel a task." in shown.stderr
     assert running.parsed("get", task_id)["state"] in ("QUEUED", "RUNNING")
 
 

@@ -96,7 +96,7 @@ async def test_our_own_cancel_says_how_the_task_is(tmp_path: Path) -> None:
         waiting, running = await created(it, "queue=60 seconds=90"), await created(it, "queue=0 seconds=60")
         await it.settle(6)
         assert (await it.client.post(f"/v1/tasks/{waiting}/cancel")).json() == {
-            "canceled": True, "task_id": waiting, "state": "CANCELED",
+            "canceled": True, "message": "Alibaba DashScope has canceled it.", "task_id": waiting, "state": "CANCELED",
         }  # fmt: skip
         assert (await it.client.post(f"/v1/tasks/{running}/cancel")).json()["canceled"] is False
 
