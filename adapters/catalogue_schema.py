@@ -84,6 +84,7 @@ MODEL: Mapping[str, Reader] = {
     "parameters": table_of({name: _rule_for(kind) for name, kind in PARAMETERS.items()}),
     "media": list_of(record(MediaRule, {"kinds": _kinds, "minimum": integer, "maximum": integer})),
     "inert": mapping(scalar, key=one_of(PARAMETERS)),
+    "input_seconds": mapping(number("a whole number of seconds, 0 or more", 0, int), _kind),
     "prices": list_of(
         record(
             Price,

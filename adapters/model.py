@@ -81,7 +81,8 @@ class Model:
 
     `inert` are parameters without any effect on this model, with the value that flat clients send in every request
     (AceData's SDK fills in its defaults whatever the action): that value may be left out on the way to another family.
-    `snapshots` are date suffixes under which the model is also offered by DashScope.
+    `snapshots` are date suffixes under which the model is also offered by DashScope. `input_seconds` is how long a
+    piece of input that is billed too can be at most.
     """
 
     name: str
@@ -103,4 +104,5 @@ class Model:
     truncates: tuple[str, ...] = ()
     snapshots: tuple[str, ...] = ()
     prices: tuple[Price, ...] = ()
+    input_seconds: Mapping[Kind, int] = field(default_factory=dict)
     source: str = ""

@@ -30,6 +30,7 @@ from service.egress import EgressPolicy
 from service.explain import Explainer
 from service.guard import EgressGuard, Resolve
 from service.http import egress_client, upstream_client
+from service.ledger import settled_by
 from service.logs import get_logger
 from service.operator import Operator
 from service.poll import LookQueue
@@ -56,7 +57,6 @@ log = get_logger("app")
 STOP_SECONDS = 7.5
 """How long a stop may take from its announcement: requests in hand end first, then open sends, looks and attempts. A
 create that is cut off is in doubt, mostly for good, so its answer is waited for as long as can be."""
-
 
 DELIVERY_SLOTS = 256
 """Open attempts altogether. A receiver may hold 16 of them, so that many must be stuck before others wait."""
@@ -118,7 +118,7 @@ class Ringback:
             settings.repeat_seconds,
             settings.repeat_answered_seconds,
         )
-        receiver = Receiver(store, self.teller, clock, self._ended)
+        receiver = Receiver(store, self.teller, clock, self._ended, settled_by(self.catalogue))
         sender = Sender(
             store, receiver, self.operator, self.upstreams, self.shapes, self.urls, clock, timing, self._jitter,
             self._wake,

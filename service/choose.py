@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from adapters.base import Adapter
 from adapters.catalogue import Catalogue, Model
 from adapters.check import Problem, check
 from adapters.messages import Category, Submission, Unsupported
 from service.errors import Refused, refused
+from service.price import Cost, cost
 from service.upstream import Upstream
 
 
@@ -80,6 +81,14 @@ def objections_of(
     except Unsupported as error:
         return tuple(Objection(path, reason) for path, reason in error.fields.items())
     return ()
+
+
+def price_at(upstream: Upstream, submission: Submission) -> Cost | None:
+    """What a submission that it can take would cost at `upstream`; None where the catalogue has no price for it."""
+    catalogue = upstream.adapter.catalogue
+    real = replace(submission, model=catalogue.real_name(submission.model))
+    said = upstream.adapter.translate_submission(real).submission
+    return cost(catalogue.find(real.model), upstream.provider, said)
 
 
 def _place(shape: Adapter, problem: Problem, model: Model) -> str:

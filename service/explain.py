@@ -13,8 +13,8 @@ from adapters.paths import media_path
 from adapters.providers import Provider
 from adapters.translate import Translation
 from service.callback_urls import CallbackUrls
-from service.choose import Objection, candidates, objections_of, wanted_model
-from service.price import Cost, cost
+from service.choose import Objection, candidates, objections_of, price_at, wanted_model
+from service.price import Cost
 from service.send import as_sent
 from service.upstream import Upstream
 
@@ -85,7 +85,7 @@ class Explainer:
         real = replace(submission, model=self._catalogue.real_name(submission.model))
         translation = adapter.translate_submission(real)
         changes = _changes(shape, adapter, request.body, submission, translation, sent.body)
-        return Candidate(upstream.provider, (), sent, changes, cost(model, upstream.provider, translation.submission))
+        return Candidate(upstream.provider, (), sent, changes, price_at(upstream, submission))
 
 
 def _changes(

@@ -128,7 +128,7 @@ class LookQueue:
         moved = await self._receiver.report(task, report, "look", placement=placement.id, last_word=last_word)
         ended = report.state in ENDED and (report.state is not State.SUCCEEDED or last_word or bool(report.video_url))
         if moved is None and ended and (task.ended or placement.id != task.placement):
-            await self._store.placements.closed(placement.id, report)
+            await self._receiver.closed(placement.id, report)
         elif moved is None or not moved.ended:
             await self._again(placement, report)
 

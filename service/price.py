@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from adapters.catalogue import Model, default
 from adapters.messages import Kind, Scalar, Submission
+from adapters.model import Price
 from adapters.providers import Provider
+from adapters.translate import SIZES
 
 VIDEOS = frozenset({Kind.VIDEO, Kind.FIRST_CLIP, Kind.REFERENCE, Kind.REFERENCE_VIDEO})
 """Input whose own length is billed too (video edits: in and out), and that nobody knows before."""
@@ -14,13 +16,17 @@ VIDEOS = frozenset({Kind.VIDEO, Kind.FIRST_CLIP, Kind.REFERENCE, Kind.REFERENCE_
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """`amount` is in `currency`; it and `seconds` are None where the billed length is not known before."""
+    """`amount` is in `currency`; it and `seconds` are None where the billed length or the resolution is not known
+    before. `most` is what it costs at most then: the longest video and the longest input that the catalogue's rules
+    allow, at the dearest price of the resolutions that may be meant; None where the rules set no limit."""
 
     per_second: float
     currency: str
     resolution: str
     seconds: int | None
     amount: float | None
+    most_seconds: int | None
+    most: float | None
     source: str
 
 
@@ -28,13 +34,37 @@ def cost(model: Model | None, provider: Provider, submission: Submission) -> Cos
     """Of a submission in the provider's own words; None where the catalogue has no price for it."""
     if model is None:
         return None
-    resolution = _meant(model, provider, submission, "resolution")
-    for price in model.prices:
-        if (price.provider, price.resolution) == (provider.name, resolution):
-            seconds = _seconds(model, provider, submission)
-            amount = None if seconds is None else round(price.per_second * seconds, 6)
-            return Cost(price.per_second, price.currency, price.resolution, seconds, amount, price.source)
-    return None
+    resolution = _resolution(model, provider, submission)
+    price = _price(model, provider, resolution)
+    if price is None:
+        return None
+    seconds = None if resolution is None else _seconds(model, provider, submission)
+    longest = seconds if seconds is not None else _longest(model, provider, submission)
+    return Cost(
+        price.per_second, price.currency, price.resolution, seconds, _amount(price, seconds), longest,
+        _amount(price, longest), price.source,
+    )  # fmt: skip
+
+
+def _amount(price: Price, seconds: int | None) -> float | None:
+    return None if seconds is None else round(price.per_second * seconds, 6)
+
+
+def _price(model: Model, provider: Provider, resolution: str | None) -> Price | None:
+    """The dearest that may be meant; none where these are in several currencies."""
+    meant = [
+        price for price in model.prices if price.provider == provider.name and resolution in (None, price.resolution)
+    ]
+    if len({price.currency for price in meant}) != 1:
+        return None
+    return max(meant, key=lambda price: price.per_second)
+
+
+def _resolution(model: Model, provider: Provider, submission: Submission) -> str | None:
+    """Of models that are told a size instead, what that is; None if it is left to the provider."""
+    said = _meant(model, provider, submission, "resolution")
+    size = SIZES.get(str(submission.parameters.get("size")), (None,))
+    return size[0] if said is None else str(said)
 
 
 def _seconds(model: Model, provider: Provider, submission: Submission) -> int | None:
@@ -42,6 +72,24 @@ def _seconds(model: Model, provider: Provider, submission: Submission) -> int | 
     if any(piece.kind in VIDEOS for piece in submission.media) or not isinstance(duration, int):
         return None
     return duration if duration > 0 else None  # 0: like the input, -1: the model chooses
+
+
+def _longest(model: Model, provider: Provider, submission: Submission) -> int | None:
+    """The seconds that can be billed at most: of the video, and of all input that has a length of its own."""
+    given = 0
+    for piece in submission.media:
+        if piece.kind in VIDEOS:
+            if piece.kind not in model.input_seconds:
+                return None
+            given += model.input_seconds[piece.kind]
+    duration = _meant(model, provider, submission, "duration")
+    if isinstance(duration, int) and duration > 0:
+        return given + duration
+    rule = model.parameters.get("duration")
+    if rule is None or rule.maximum is None:
+        return 2 * given or None  # without a word for it, the video is as long as its input
+    known = (*rule.also, *rule.providers.get(provider.name, ()))
+    return given + max(rule.maximum, *(each for each in known if isinstance(each, int)), 0)
 
 
 def _meant(model: Model, provider: Provider, submission: Submission, name: str) -> Scalar | None:

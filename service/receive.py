@@ -12,6 +12,7 @@ from functools import partial
 
 from adapters.messages import Failure, Report, State
 from service.clock import Clock
+from service.ledger import Settle, settled
 from service.logs import get_logger
 from service.store import Store
 from service.tasks import NO_RESULT, Task, TaskState, Verdict, advance, fail
@@ -23,11 +24,19 @@ log = get_logger("receive")
 class Receiver:
     """`on_end` is told of every ended task once it is on disk (held requests, the deliverer)."""
 
-    def __init__(self, store: Store, teller: Teller, clock: Clock, on_end: Callable[[Task], None]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        teller: Teller,
+        clock: Clock,
+        on_end: Callable[[Task], None],
+        settle: Settle = settled,
+    ) -> None:
         self._store = store
         self._teller = teller
         self._clock = clock
         self._on_end = on_end
+        self._settle = settle
 
     async def report(
         self,
@@ -56,6 +65,10 @@ class Receiver:
             return advance(latest, report, self._clock(), detector)
 
         return await self._apply(task, change, placement=placement)
+
+    async def closed(self, placement: str, report: Report) -> None:
+        """The upstream's last word about a send, which is nothing new for its task, is kept with what it cost."""
+        await self._store.placements.closed(placement, report, self._settle)
 
     async def give_up(
         self,
@@ -102,7 +115,7 @@ class Receiver:
         self, task: Task, verdict: Verdict, placement: str | None, *, tell: bool, recovered: bool
     ) -> bool:
         message = partial(self._teller.message, task, recovered=recovered) if tell else None
-        if not await self._store.tasks.record(task, verdict, message, placement):
+        if not await self._store.tasks.record(task, verdict, message, placement, self._settle):
             return False
         log.event(
             "task.recovered" if recovered else "task.moved",

@@ -15,12 +15,13 @@ from adapters.base import Adapter
 from adapters.catalogue import Catalogue
 from adapters.messages import Category, Fields, Refusal, Request, Submission
 from service.answers import Connection, OpenAnswers
-from service.choose import choose
+from service.choose import choose, price_at
 from service.clients import Client
 from service.clock import Clock
 from service.egress import Refused as RefusedUrl
 from service.errors import Refused, refused
 from service.guard import EgressGuard
+from service.ledger import Quote, quote_of
 from service.logs import get_logger
 from service.send import Sender, Timing
 from service.store import Store
@@ -98,17 +99,18 @@ class Submitter:
         task = self._task(order, submission, upstream)
         self._answers.opened(task.id, order.connection)
         try:
-            return await self._keep(task, order, url), submission
+            return await self._keep(task, order, url, quote_of(price_at(upstream, submission))), submission
         except BaseException:
             self._answers.closed(task.id)
             raise
 
-    async def _keep(self, task: Task, order: Order, url: str | None) -> Task:
+    async def _keep(self, task: Task, order: Order, url: str | None, price: Quote) -> Task:
         """The task on disk and on its way, or the earlier one that this create repeats."""
         subscriptions = _subscriptions(task, url, order.format)
         windows = (int(self._timing.repeat * 1000), int(self._timing.repeat_answered * 1000))
         placement = self._placement(task)
-        repeated = await self._store.tasks.accept(task, placement, subscriptions, self._answers.waits, *windows)
+        waits = self._answers.waits
+        repeated = await self._store.tasks.accept(task, placement, subscriptions, waits, *windows, price)
         if repeated is not None:
             self._answers.closed(task.id)
             return await self._repeat(repeated, order)

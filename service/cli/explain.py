@@ -74,5 +74,6 @@ def _price(price: dict[str, Any] | None) -> str:
     rate = f"{price['per_second']:g} {price['currency']} a second of {price['resolution']}"
     source = f", by {price['source']}" if price["source"] else ""
     if price["amount"] is None:
-        return f"{rate}; how many seconds is not known before{source}"
+        most = f", at most {price['most']:g} {price['currency']}" if price["most"] is not None else ""
+        return f"{rate}; how many seconds is not known before{most}{source}"
     return f"{price['amount']:g} {price['currency']} ({price['seconds']} s, {rate}{source})"

@@ -9,6 +9,7 @@ import click
 from service.cli.client import Client
 from service.cli.options import json_option, limit_option
 from service.cli.output import print_fields, print_json, print_table, when
+from service.ledger import decimal_of
 from service.tasks import TaskState
 
 
@@ -75,6 +76,14 @@ def _placement(placement: dict[str, Any]) -> str:
     known_as = f" as {placement['upstream_id']}" if placement["upstream_id"] else ""
     reason = f" ({placement['reason']})" if placement["reason"] else ""
     looks = f", looked at {placement['looks']} times" if placement["looks"] else ""
-    return (
-        f"sent {when(placement['sent_at'])} to {placement['provider']}{known_as}: {placement['verdict']}{reason}{looks}"
-    )
+    sent = f"sent {when(placement['sent_at'])} to {placement['provider']}{known_as}"
+    return f"{sent}: {placement['verdict']}{reason}{looks}{_price(placement['charge'])}"
+
+
+def _price(charge: dict[str, Any] | None) -> str:
+    if charge is None:
+        return ""
+    paid, most, currency = (charge[name] for name in ("amount_micros", "estimate_micros", "currency"))
+    if paid is not None:
+        return f", cost {decimal_of(paid)} {currency}" if paid else ", cost nothing"
+    return f", costs at most {decimal_of(most)} {currency}" if most is not None else ", at a price that is not known"

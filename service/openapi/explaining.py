@@ -25,6 +25,8 @@ PRICE = record(
         "resolution": TEXT,
         "seconds": nullable(WHOLE),
         "amount": nullable(NUMBER),
+        "most_seconds": nullable(WHOLE),
+        "most": described(nullable(NUMBER), "What it costs at most, where length or resolution is not known before"),
         "source": TEXT,
     }
 )

@@ -189,6 +189,15 @@ ATTEMPT = record(
         "next_at": nullable(TIME),
     }
 )
+CHARGE = record(
+    {
+        "currency": nullable(TEXT),
+        "resolution": nullable(TEXT),
+        "per_second_micros": nullable(WHOLE),
+        "estimate_micros": described(nullable(WHOLE), "What it costs at most, in millionths of the currency's unit"),
+        "amount_micros": described(nullable(WHOLE), "What it did cost; null while it runs or is in doubt"),
+    }
+)
 PLACEMENT = record(
     {
         **dict.fromkeys(("id", "provider", "verdict"), TEXT),
@@ -198,6 +207,7 @@ PLACEMENT = record(
         "heard_at": nullable(TIME),
         "looks": WHOLE,
         "current": FLAG,
+        "charge": nullable(CHARGE),
     }
 )
 

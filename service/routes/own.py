@@ -13,7 +13,9 @@ from starlette.routing import Route
 from adapters.messages import Category
 from adapters.model import Model
 from service.errors import refused
+from service.ledger import Charge
 from service.routes.edge import House, caller, house_of, not_found, scope
+from service.routes.money import charged
 from service.routes.pages import LONGEST_PAGE, cursor, page
 from service.routes.subscriptions import shown
 from service.store.lookups import NEWEST
@@ -39,14 +41,14 @@ async def record(request: HttpRequest) -> HttpResponse:
     if task is None:
         raise not_found("task")
     deliveries = await store.deliveries.recent(None, task.id, "", NEWEST, LONGEST_PAGE)
-    placements = await store.lookups.placements(task.id)
+    placements, charges = await store.lookups.placements(task.id), await store.charges.of_task(task.id)
     subscriptions = await store.lookups.subscriptions(task.id)
     return JSONResponse(
         summary(task)
         | {
             "detector": task.detector,
             "updated_at": iso(task.updated_at),
-            "placements": [_placement(placement, task) for placement in placements],
+            "placements": [_placement(placement, task, charges.get(placement.id)) for placement in placements],
             "subscriptions": [shown(subscription) for subscription in subscriptions],
             "deliveries": [
                 _delivery(delivery, await store.deliveries.attempts(delivery.id)) for delivery in deliveries
@@ -129,7 +131,7 @@ def _one_of(request: HttpRequest, name: str, words: Any) -> str:
     return text
 
 
-def _placement(placement: Placement, task: Task) -> dict[str, Any]:
+def _placement(placement: Placement, task: Task, charge: Charge | None) -> dict[str, Any]:
     return {
         "id": placement.id,
         "provider": placement.provider,
@@ -140,6 +142,7 @@ def _placement(placement: Placement, task: Task) -> dict[str, Any]:
         "heard_at": iso(placement.heard_at) if placement.heard_at else None,
         "looks": placement.looks,
         "current": placement.id == task.placement,
+        "charge": charged(charge) if charge else None,
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from service.store.charges import ChargeVerbs
 from service.store.completions import CompletionVerbs
 from service.store.deliveries import DeliveryVerbs
 from service.store.engine import AlreadyServed, Engine
@@ -24,6 +25,7 @@ class Store:
         self._engine = engine
         self.tasks = TaskVerbs(engine)
         self.placements = PlacementVerbs(engine)
+        self.charges = ChargeVerbs(engine)
         self.watches = WatchVerbs(engine)
         self.queues = QueueVerbs(engine)
         self.lookups = Lookups(engine)

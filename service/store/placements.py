@@ -6,9 +6,11 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from adapters.messages import Report
+from service.ledger import Settle, settled
 from service.store import rows
+from service.store.charges import settle_charge
 from service.store.engine import Engine, Transaction
-from service.tasks import Placement
+from service.tasks import Placement, Verdict
 
 LOOKED_AT = "verdict IN ('accepted', 'in_doubt', 'unproven')"
 """The sends of which something may still be heard."""
@@ -55,8 +57,8 @@ class PlacementVerbs:
 
         await self._engine.write(verb)
 
-    async def closed(self, placement: str, outcome: Report) -> None:
-        """The upstream's last word was heard and changed nothing; it is kept."""
+    async def closed(self, placement: str, outcome: Report, settle: Settle = settled) -> None:
+        """The upstream's last word was heard and changed nothing for the task; it is kept, and what it cost."""
 
         def verb(tx: Transaction) -> None:
             tx.run(
@@ -65,6 +67,7 @@ class PlacementVerbs:
                 " WHERE id = :id",
                 id=placement, outcome=rows.dump_report(replace(outcome, request=None, callback_url=None)),
             )  # fmt: skip
+            settle_charge(tx, placement, Verdict.ENDED, outcome, settle)
 
         await self._engine.write(verb)
 

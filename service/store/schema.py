@@ -118,11 +118,20 @@ WATCH = (
     "CREATE INDEX placements_lent ON placements (provider, account, due_at) WHERE credential IS NOT NULL",
 )
 
+QUOTES = (
+    """CREATE TABLE quotes (
+        task {text} PRIMARY KEY REFERENCES tasks (id), provider {text} NOT NULL, currency {text} NOT NULL,
+        resolution {text} NOT NULL, per_second {int}, estimate {int}){strict}""",
+    "CREATE INDEX tasks_waiting_of_client ON tasks (client, id, provider) WHERE state = 'ACCEPTED'",
+    "CREATE INDEX charges_by_task ON charges (task)",
+)
+
 STEPS: Mapping[str, tuple[str, ...]] = {
     "0001_first": FIRST,
     "0002_money": MONEY,
     "0003_times": TIMES,
     "0004_watch": WATCH,
+    "0005_quotes": QUOTES,
 }
 """Migrations by name, in order. A step that has shipped is never edited."""
 

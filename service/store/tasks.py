@@ -10,7 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from adapters.messages import Report
+from service.ledger import UNPRICED, Quote, Settle, settled
 from service.store import rows
+from service.store.charges import keep_quote, open_charge, settle_charge
 from service.store.engine import Engine, Transaction
 from service.tasks import Delivery, Placement, Subscription, Task, TaskState, Verdict
 
@@ -34,6 +36,7 @@ class TaskVerbs:
         waits: Callable[[str], bool] = lambda task: True,
         twin_ms: int = TWINS_MS,
         answered_twin_ms: int = 0,
+        price: Quote = UNPRICED,
     ) -> Task | None:
         """Keeps a new task, its subscriptions and (if it is sent at once) its first placement.
 
@@ -46,6 +49,7 @@ class TaskVerbs:
             if repeated is not None:
                 return repeated
             insert_task(tx, task)
+            keep_quote(tx, task.id, task.provider, price)
             if placement is not None:
                 insert_placement(tx, placement)
             for subscription in subscriptions:
@@ -129,9 +133,17 @@ class TaskVerbs:
 
         return await self._engine.write(verb)
 
-    async def record(self, task: Task, verdict: Verdict, message: Message | None, placement: str | None = None) -> bool:
+    async def record(
+        self,
+        task: Task,
+        verdict: Verdict,
+        message: Message | None,
+        placement: str | None = None,
+        settle: Settle = settled,
+    ) -> bool:
         """Writes `task` if its row still has the version it was made from, and with an ended task its deliveries and
-        the end of `placement` (None: of its current one). False: somebody else was first, nothing was written."""
+        the end of `placement` (None: of its current one, if that is open) with what it cost. False: somebody else was
+        first, nothing was written."""
 
         def verb(tx: Transaction) -> bool:
             values = rows.task_values(replace(task, version=task.version + 1)) | {"was": task.version}
@@ -147,7 +159,9 @@ class TaskVerbs:
             if task.ended:
                 closing = placement or task.placement
                 if closing is not None:
-                    _close_placement(tx, closing, verdict, None, task.outcome)
+                    _close_placement(tx, closing, verdict, None, task.outcome, settle)
+                if placement is not None:  # given up before, it has a last word after all
+                    settle_charge(tx, placement, verdict, task.outcome, settle)
                 _open_deliveries(tx, task, message)
             return True
 
@@ -210,6 +224,7 @@ def insert_placement(tx: Transaction, placement: Placement) -> None:
         f"INSERT INTO placements ({rows.columns(Placement)}) VALUES ({rows.placeholders(Placement)})",
         **rows.placement_values(placement),
     )
+    open_charge(tx, placement.id)
 
 
 def _place(tx: Transaction, task: Task, placement: str, now: int, doubt_at: int) -> Task:
@@ -219,15 +234,22 @@ def _place(tx: Transaction, task: Task, placement: str, now: int, doubt_at: int)
 
 
 def _close_placement(
-    tx: Transaction, placement: str, verdict: Verdict, reason: str | None, outcome: Report | None = None
+    tx: Transaction,
+    placement: str,
+    verdict: Verdict,
+    reason: str | None,
+    outcome: Report | None = None,
+    settle: Settle = settled,
 ) -> None:
-    tx.run(
+    closed = tx.run(
         "UPDATE placements SET verdict = :verdict, doubt_at = NULL, claimed_at = NULL, outcome = :outcome,"
         " due_at = CASE WHEN :verdict = 'unproven' THEN due_at ELSE NULL END,"  # a callback may just have come
         " reason = CASE WHEN :reason = '' THEN reason ELSE :reason END, credential = NULL"
         " WHERE id = :id AND verdict IN ('sending', 'accepted', 'in_doubt')",
         id=placement, verdict=verdict, reason=reason or "", outcome=rows.dump_report(outcome),
     )  # fmt: skip
+    if closed:
+        settle_charge(tx, placement, verdict, outcome, settle)
 
 
 def _move(

@@ -133,6 +133,8 @@ async def test_what_changes_on_the_way_to_another_family_is_told(tmp_path: Path)
         "resolution": "720P",
         "seconds": 4,
         "amount": 2.4,
+        "most_seconds": 4,
+        "most": 2.4,
         "source": "APIYI's Wan overview, official price",
     }
 

@@ -195,6 +195,7 @@ async def test_every_table_is_strict_and_knows_the_states(tmp_path: Path) -> Non
     assert {name for name, strict in tables.items() if strict} == ours | {
         "allowances",
         "charges",
+        "quotes",
         "completions",
         "buckets",
     }
