@@ -42,6 +42,10 @@ EVENTS: Mapping[str, str] = {
         "A client key has spent its budget and its submissions are refused before anything is sent; raise the budget,"
         " or let it be (`ringback cost` shows what was spent)."
     ),
+    "watch.key_unreadable": (
+        "The upstream key of a watched task was sealed with a secret key that this server has no more; nobody"
+        " looks at the task until that key is among RINGBACK_SECRET_KEYS again."
+    ),
     "upstream.unknown_word": (
         "A provider says a word for a task's state that Ringback does not know; the task counts as running, so report"
         " the word, or see whether a newer Ringback knows it."

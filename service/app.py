@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from service.explain import Explainer
 from service.guard import EgressGuard, Resolve
 from service.http import egress_client, upstream_client
 from service.ledger import settled_by
+from service.lent import LentLooks
 from service.logs import get_logger
 from service.operator import Operator
 from service.poll import LookQueue
@@ -41,14 +42,14 @@ from service.routes import ROUTES
 from service.routes.edge import HANDLERS, House, Limits
 from service.routes.hosts import HostGuard
 from service.send import Sender, SendQueue, Timing
-from service.settings import Account, Settings, SettingsError, check_exposure
+from service.settings import Settings, SettingsError, check_exposure
 from service.signing import CallbackTokens
 from service.store import Store
 from service.submit import Submitter
 from service.tasks import Task
 from service.tell import Teller
-from service.upstream import Upstream
-from service.upstreams import Upstreams
+from service.upstream import Upstream, lent_label
+from service.upstreams import Upstreams, upstreams_of
 from service.vault import Vault, hash_key
 from service.waiting import WaitingRoom
 from service.worker import Worker
@@ -95,7 +96,9 @@ class Ringback:
         self.urls = CallbackUrls(settings.public_url, self.tokens)
         self._upstream_client = upstream or upstream_client()
         self._egress_client = egress_client(self.guard)
-        self.upstreams = Upstreams(upstreams_of(settings, self.shapes, self._upstream_client, clock()))
+        accounts = upstreams_of(settings, self.shapes, self._upstream_client, clock())
+        self.vault = Vault(secret_keys)
+        self.upstreams = Upstreams(accounts, self.vault)
         self.pushes = PushDesk(
             settings.public_url,
             self.tokens,
@@ -134,12 +137,18 @@ class Ringback:
             "doubt": Worker("doubt", DoubtQueue(store, receiver, self.operator, clock, timing), clock),
             "deliver": Worker("deliver", deliveries, clock, slots=DELIVERY_SLOTS),
         }
+
+        def looks(upstream: Upstream) -> LookQueue:
+            return LookQueue(upstream, store, receiver, self.catalogue, self.urls, clock, self._jitter)
+
         for upstream in self.upstreams:
             sends = SendQueue(upstream, store, sender, clock, timing, _row_id)
             self.workers[f"send.{upstream.label}"] = Worker(f"send.{upstream.label}", sends, clock)
-            looks = LookQueue(upstream, store, receiver, self.catalogue, self.urls, clock, self._jitter)
-            name = f"look.{upstream.label}"
-            self.workers[name] = Worker(name, looks, clock)
+            self.workers[f"look.{upstream.label}"] = Worker(f"look.{upstream.label}", looks(upstream), clock)
+        for upstream in self.upstreams.providers:
+            name = f"look.{lent_label(upstream.provider)}"
+            lent = LentLooks(upstream.provider, self.upstreams, store, self.operator, clock, looks)
+            self.workers[name] = Worker(name, lent, clock)
 
     def _wake(self, worker: str) -> None:
         self.workers[worker].wake()
@@ -238,34 +247,6 @@ def egress_policy(settings: Settings) -> EgressPolicy:
         return EgressPolicy(allow=parse_allow(settings.egress_allow), own=tuple(own))
     except ValueError as error:
         raise SettingsError([f"RINGBACK_EGRESS_ALLOW: {error}."]) from error
-
-
-def upstreams_of(
-    settings: Settings, shapes: Mapping[str, Adapter], client: httpx.AsyncClient, now: int
-) -> tuple[Upstream, ...]:
-    return tuple(
-        Upstream(
-            account.provider,
-            shapes[account.provider.shape],
-            client,
-            account.base_url,
-            account.api_key.get_secret_value(),
-            account.poll_seconds,
-            now,
-            account.name,
-            _held_by(account, settings.accounts),
-        )
-        for account in settings.accounts
-    )
-
-
-def _held_by(account: Account, accounts: Sequence[Account]) -> tuple[str, ...]:
-    """Whose placements an account looks after: all of its provider's if it is the only one. The first one of several
-    also has those of the time before keys had names."""
-    pool = [each.name for each in accounts if each.provider.name == account.provider.name]
-    if len(pool) == 1:
-        return ()
-    return (account.name, "") if account.name == pool[0] else (account.name,)
 
 
 def clients_of(settings: Settings, store: Store, clock: Clock) -> Clients:

@@ -10,6 +10,7 @@ from adapters.messages import Query, Report, Request, Response, Unreadable
 from adapters.providers import Provider
 from service.http import Client, NoReply, send_upstream, upstream_request
 from service.pacing import Bucket
+from service.vault import hash_key
 
 LOOK_SECONDS = 20.0
 RESENDS_PER_SECOND = 5.0
@@ -30,7 +31,8 @@ class Unheard(Exception):
 
 class Upstream:
     """`every` is the pause between looks at one task, in seconds. `account` names the key, `holds` are the accounts
-    whose placements it looks after (none: all of the provider's), `label` tells it from the others of its provider."""
+    whose placements it looks after (none: all of the provider's), `label` tells it from the others of its provider.
+    `lent`: the key is not the operator's, a watcher lent it for its own tasks."""
 
     def __init__(
         self,
@@ -43,10 +45,12 @@ class Upstream:
         now: int,
         account: str = "",
         holds: tuple[str, ...] = (),
+        lent: bool = False,
     ) -> None:
         self.provider = provider
         self.account = account
         self.holds = holds
+        self.lent = lent
         self.adapter = adapter
         self.every = every
         self.bucket = Bucket(provider.looks_per_second, now)
@@ -63,11 +67,21 @@ class Upstream:
     @property
     def label(self) -> str:
         """For logs and queues; never the key."""
+        if self.lent:  # one name for all of them: whose keys they are is nobody's business
+            return lent_label(self.provider)
         return f"{self.name}/{self.account}" if self.holds else self.name
 
     @property
     def cancels(self) -> bool:
         return isinstance(self.adapter, CancelAdapter)
+
+    def with_key(self, key: str) -> Upstream:
+        """The same API with a key that a watcher lends: an account of its own, with a pace of its own."""
+        account = f"key:{hash_key(key)[:16]}"
+        return Upstream(
+            self.provider, self.adapter, self._client, self._base_url, key, self.every, 0, account, (account,),
+            lent=True,
+        )  # fmt: skip
 
     def serves(self, account: str) -> bool:
         return not self.holds or account in self.holds
@@ -119,3 +133,8 @@ class Upstream:
         credentials = {"authorization": f"Bearer {self._key}", "accept": "application/json"}
         built = upstream_request(self._client, self._base_url, request, credentials)
         return await send_upstream(self._client, built, read_timeout, fresh=fresh)
+
+
+def lent_label(provider: Provider) -> str:
+    """The label that all accounts of lent keys share."""
+    return f"{provider.name}:watchers"

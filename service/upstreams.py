@@ -3,17 +3,23 @@ created it, because no other account knows it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+from adapters.base import Adapter
+from service.http import Client
+from service.settings import Account, Settings
 from service.tasks import Placement
 from service.upstream import Upstream
+from service.vault import Unopenable, Vault
 
 
 class Upstreams:
-    """The accounts in the order of preference: of their providers, and among those of one provider."""
+    """The accounts in the order of preference: of their providers, and among those of one provider. `vault` opens the
+    keys that watchers lend."""
 
-    def __init__(self, accounts: Sequence[Upstream]) -> None:
+    def __init__(self, accounts: Sequence[Upstream], vault: Vault | None = None) -> None:
         self._accounts = tuple(accounts)
+        self._vault = vault
         self._pools: dict[str, tuple[Upstream, ...]] = {}
         for account in accounts:
             self._pools[account.name] = (*self._pools.get(account.name, ()), account)
@@ -32,5 +38,42 @@ class Upstreams:
 
     def serving(self, placement: Placement) -> Upstream | None:
         """The account that knows what was sent by `placement`; None if it is not configured any more. A provider's
-        only account has taken over from all that it ever had: a replaced key is a key of the same account."""
+        only account has taken over from all that it ever had: a replaced key is a key of the same account.
+
+        What is watched with a lent key is served with that key and no other; None too if it cannot be opened."""
+        if placement.credential is not None:
+            return self._lent(placement.provider, placement.credential)
         return next((each for each in self.pool(placement.provider) if each.serves(placement.account)), None)
+
+    def _lent(self, provider: str, credential: bytes) -> Upstream | None:
+        pool = self.pool(provider)
+        try:
+            return pool[0].with_key(self._vault.open(credential)) if pool and self._vault else None
+        except Unopenable:
+            return None
+
+
+def upstreams_of(settings: Settings, shapes: Mapping[str, Adapter], client: Client, now: int) -> tuple[Upstream, ...]:
+    return tuple(
+        Upstream(
+            account.provider,
+            shapes[account.provider.shape],
+            client,
+            account.base_url,
+            account.api_key.get_secret_value(),
+            account.poll_seconds,
+            now,
+            account.name,
+            _held_by(account, settings.accounts),
+        )
+        for account in settings.accounts
+    )
+
+
+def _held_by(account: Account, accounts: Sequence[Account]) -> tuple[str, ...]:
+    """Whose placements an account looks after: all of its provider's if it is the only one. The first one of several
+    also has those of the time before keys had names."""
+    pool = [each.name for each in accounts if each.provider.name == account.provider.name]
+    if len(pool) == 1:
+        return ()
+    return (account.name, "") if account.name == pool[0] else (account.name,)

@@ -9,10 +9,10 @@ import httpx
 from adapters import SHAPES
 from adapters.catalogue import builtin
 from adapters.providers import PROVIDERS
-from service.app import upstreams_of
 from service.settings import Account, Settings
 from service.tasks import Placement, Verdict
-from service.upstreams import Upstreams
+from service.upstreams import Upstreams, upstreams_of
+from service.vault import Vault
 
 
 def upstreams(*accounts: tuple[str, str]) -> Upstreams:
@@ -44,3 +44,26 @@ def test_a_task_stays_with_the_key_that_created_it() -> None:
     assert serving(it, "apiyi", "") == "apiyi/a"  # from before keys had names
     assert [each.name for each in it.providers] == ["apiyi", "acedata"]
     assert [each.label for each in it] == ["apiyi/a", "acedata", "apiyi/b"]
+
+
+def test_a_lent_key_is_an_account_of_its_own_that_has_no_name() -> None:
+    it = upstreams(("apiyi", "a"), ("apiyi", "b"))
+    lent, again, other = (it.pool("apiyi")[0].with_key(key) for key in ("sk-lent", "sk-lent", "sk-other"))
+    assert lent.account == again.account != other.account
+    assert {lent.label, other.label} == {"apiyi:watchers"}
+    assert not any("sk-" in text for text in (lent.label, lent.account))
+    assert not lent.serves("a")
+    assert not lent.serves("")
+
+
+def test_what_is_watched_with_a_lent_key_is_served_with_that_key_only() -> None:
+    vault, stranger = Vault(["secret"]), Vault(["another"])
+    placement = Placement("p", "t", "apiyi", Verdict.ACCEPTED, 1, credential=vault.seal("sk-lent"), watched=True)
+    it = upstreams(("apiyi", "a"))
+    assert it.serving(placement) is None
+    lending = Upstreams(tuple(it), vault)
+    served = lending.serving(placement)
+    assert served is not None
+    assert served.account == it.pool("apiyi")[0].with_key("sk-lent").account
+    assert lending.serving(replace(placement, credential=stranger.seal("sk-lent"))) is None
+    assert lending.serving(replace(placement, provider="dashscope")) is None
