@@ -36,6 +36,9 @@ class Flat(Adapter):
     """AceData's shape. It can ask for several tasks at once (`BatchAdapter`) and list them (`ListAdapter`)."""
 
     name: ClassVar[str] = "flat"
+    largest_page: ClassVar[int] = flat_listing.LARGEST_PAGE
+    usual_page: ClassVar[int] = flat_listing.USUAL_PAGE
+    lists_requests: ClassVar[bool] = True
     family: ClassVar[str] = "flat"
     transport: ClassVar[Mapping[str, str]] = {
         "callback_url": "Ringback calls it, the provider never sees it",

@@ -111,6 +111,9 @@ class Native(NativeFamily):
     """DashScope's shape. It can list tasks (`ListAdapter`) and cancel them (`CancelAdapter`)."""
 
     name: ClassVar[str] = "native"
+    largest_page: ClassVar[int] = native_listing.LARGEST_PAGE
+    usual_page: ClassVar[int] = native_listing.USUAL_PAGE
+    lists_requests: ClassVar[bool] = False
 
     def read_listing(self, request: Request) -> Listing | None:
         return native_listing.read(request)

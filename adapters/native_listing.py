@@ -38,13 +38,16 @@ DAY = 24 * 3600 * 1000
 LARGEST_PAGE = 100
 """Ringback's own bound: the page names none."""
 
+USUAL_PAGE = 10
+"""What `page_size` is by default."""
+
 
 def read(request: Request) -> Listing | None:
     """`api_key_id` and `region`, which DashScope's SDK offers too, are passed over."""
     if not LIST_PATH.search(request.path):
         return None
     said = {name: value for name, value in request.query.items() if value}
-    page, size = _count(said, "page_no", 1, 10**9), _count(said, "page_size", 10, LARGEST_PAGE)
+    page, size = _count(said, "page_no", 1, 10**9), _count(said, "page_size", USUAL_PAGE, LARGEST_PAGE)
     since, until = _window(_moment(said, "start_time"), _moment(said, "end_time"))
     return Listing(
         offset=(page - 1) * size,
@@ -83,7 +86,7 @@ def read_page(body: object) -> Page:
     if rows is None:
         raise Unreadable("data", "must be an array")
     reports = tuple(report for row in rows if (report := _report(object_of(row))) is not None)
-    size = whole_of(top.get("page_size"), least=1, usual=10)
+    size = whole_of(top.get("page_size"), least=1, usual=USUAL_PAGE)
     return Page(
         reports,
         total=whole_of(top.get("total"), least=0, usual=len(reports)),

@@ -23,6 +23,9 @@ ends "usually within one minute"."""
 
 LONGEST_LOOK = 300.0
 
+FIRST_DOUBT, LONGEST_DOUBT = 5_000, 60_000
+"""Milliseconds until an upstream is first asked for a task whose answer was lost, and between later times at most."""
+
 
 def spread(seconds: float, jitter: Jitter) -> int:
     """Milliseconds around `seconds`, so that many that failed together do not return together."""
@@ -47,3 +50,9 @@ def next_send(sends: int, now: int, retry_after: float | None, jitter: Jitter) -
 def next_look(every: float, misses: int, now: int, jitter: Jitter) -> int:
     """After `misses` looks in a row that heard nothing the pause doubles, up to five minutes."""
     return now + spread(min(every * 2.0 ** min(misses, 16), max(every, LONGEST_LOOK)), jitter)
+
+
+def next_doubt(lost_at: int, now: int) -> int:
+    """When a list is read (again) for a send whose answer was given up at `lost_at`: after 5, 10, 20, 40 seconds, then
+    each minute."""
+    return now + min(max(now - lost_at, FIRST_DOUBT), LONGEST_DOUBT)

@@ -19,6 +19,12 @@ class Bucket:
     def take(self, count: int, now: int) -> None:
         self._free_at = max(self._free_at, now - self._burst + self._interval) + count * self._interval
 
+    def reserve(self, count: int, now: int) -> int:
+        """Takes `count` queries and says when all of them may be made."""
+        self.take(count, now)
+        last = self._free_at - self._interval
+        return now if last <= now else int(last) + 1
+
     def pause(self, until: int) -> None:
         """No query before `until`: the upstream said that it is too many."""
         self._free_at = max(self._free_at, float(until))

@@ -28,7 +28,7 @@ class DoubtQueue:
 
     async def claim(self, room: int) -> Sequence[Placement]:
         now = self._clock()
-        return await self._store.placements.claim_doubts(now, now + LEASE_MS, room)
+        return await self._store.doubts.claim(now, now, now + LEASE_MS, room)
 
     async def next_due(self) -> int | None:
         return await self._store.queues.next_due(Queue.DOUBTS)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from adapters.base import Adapter, BatchAdapter, CancelAdapter
-from adapters.messages import Query, Report, Request, Response, Unreadable
+from adapters.base import Adapter, BatchAdapter, CancelAdapter, ListAdapter
+from adapters.messages import Category, Listing, Page, Query, Report, Request, Response, Unreadable
 from adapters.providers import Provider
 from service.http import Client, NoReply, send_upstream, upstream_request
 from service.pacing import Bucket
@@ -27,6 +27,10 @@ class Unheard(Exception):
         super().__init__(reason)
         self.throttled = throttled
         self.retry_after = retry_after
+
+
+class Declined(Unheard):
+    """The question itself was turned down; asked in another way it may be answered."""
 
 
 class Upstream:
@@ -100,6 +104,21 @@ class Upstream:
         except Unreadable as error:
             raise Unheard(f"the reply could not be read: {error.path or 'body'}") from error
 
+    async def list(self, listing: Listing) -> Page:
+        """Which tasks the account has. Raises `Unheard`, and `Declined` if it cannot be asked so."""
+        if not isinstance(self.adapter, ListAdapter):
+            raise Declined("it has no list")
+        try:
+            response = await self._send(self.adapter.write_listing(listing), LOOK_SECONDS, fresh=False)
+            self._check(response)
+            if response.status >= 400 and self._category(response) is Category.INVALID_REQUEST:
+                raise Declined(f"HTTP {response.status}")
+            return self.adapter.read_page(response)
+        except NoReply as error:
+            raise Unheard(error.reason) from error
+        except Unreadable as error:
+            raise Unheard(f"the reply could not be read: {error.path or 'body'}") from error
+
     async def probe(self) -> Response:
         """Its reply to a question that is free and needs the key: how a task is that there cannot be. Raises
         `NoReply` (service.http)."""
@@ -117,13 +136,16 @@ class Upstream:
         except Unreadable as error:
             raise Unheard("the reply to the cancel could not be read") from error
 
+    def _check(self, response: Response) -> None:
+        if response.status == 429 or response.status >= 500:
+            wait = self.adapter.read_refusal(response).retry_after
+            raise Unheard(f"HTTP {response.status}", throttled=response.status == 429, retry_after=wait)
+
+    def _category(self, response: Response) -> Category:
+        return self.adapter.read_refusal(response).failure.category
+
     def _read(self, query: Query, response: Response) -> Sequence[Report]:
-        if not 200 <= response.status < 300:
-            refusal = self.adapter.read_refusal(response)
-            if response.status == 429 or response.status >= 500:
-                raise Unheard(
-                    f"HTTP {response.status}", throttled=response.status == 429, retry_after=refusal.retry_after
-                )
+        self._check(response)
         if query.batch and isinstance(self.adapter, BatchAdapter):
             return self.adapter.read_reports(response)
         report = self.adapter.read_report(response)

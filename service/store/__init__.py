@@ -7,6 +7,7 @@ from pathlib import Path
 from service.store.charges import ChargeVerbs
 from service.store.completions import CompletionVerbs
 from service.store.deliveries import DeliveryVerbs
+from service.store.doubts import DoubtVerbs
 from service.store.engine import AlreadyServed, Engine
 from service.store.events import OperatorEventVerbs
 from service.store.keys import Key, KeyVerbs
@@ -27,6 +28,7 @@ class Store:
         self.placements = PlacementVerbs(engine)
         self.charges = ChargeVerbs(engine)
         self.watches = WatchVerbs(engine)
+        self.doubts = DoubtVerbs(engine)
         self.queues = QueueVerbs(engine)
         self.lookups = Lookups(engine)
         self.deliveries = DeliveryVerbs(engine)

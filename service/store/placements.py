@@ -1,4 +1,4 @@
-"""The verbs of a send that has left the house: looks, callbacks, doubts. Each is one transaction."""
+"""The verbs of a send that has left the house: looks and callbacks. Each is one transaction."""
 
 from __future__ import annotations
 
@@ -22,12 +22,6 @@ CALLBACKS_KEPT = 16
 class PlacementVerbs:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-
-    async def claim_doubts(self, now: int, lease: int, limit: int) -> list[Placement]:
-        """Takes sends whose answer is overdue: `sending` ones (we died, or the answer never came) and `in_doubt` ones
-        whose time for proof ran out."""
-        where = "doubt_at <= :now AND verdict IN ('sending', 'in_doubt')"
-        return await self._claim("doubt_at = :lease", where, "doubt_at", now=now, lease=lease, limit=limit)
 
     async def claim_looks(
         self, provider: str, now: int, lease: int, limit: int, accounts: Collection[str] = ()

@@ -126,12 +126,18 @@ QUOTES = (
     "CREATE INDEX charges_by_task ON charges (task)",
 )
 
+UNNAMED = "upstream_id IS NULL AND verdict IN ('sending', 'in_doubt', 'unproven')"
+"""The sends that may have been accepted under an id that is not known."""
+
+DOUBTS = (f"CREATE INDEX placements_unnamed ON placements (provider, sent_at) WHERE {UNNAMED}",)
+
 STEPS: Mapping[str, tuple[str, ...]] = {
     "0001_first": FIRST,
     "0002_money": MONEY,
     "0003_times": TIMES,
     "0004_watch": WATCH,
     "0005_quotes": QUOTES,
+    "0006_doubts": DOUBTS,
 }
 """Migrations by name, in order. A step that has shipped is never edited."""
 

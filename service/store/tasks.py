@@ -120,14 +120,17 @@ class TaskVerbs:
 
         return await self._engine.write(verb)
 
-    async def doubted(self, placement: str, reason: str, now: int, until: int) -> Task | None:
-        """The send may have been accepted. It is never sent again; at `until` it is given up."""
+    async def doubted(
+        self, placement: str, reason: str, now: int, due_at: int, lost_at: int | None = None
+    ) -> Task | None:
+        """The send may have been accepted. It is never sent again; at `due_at` it is looked for. `lost_at` is when its
+        answer could have come at the latest (None: now)."""
 
         def verb(tx: Transaction) -> Task | None:
             tx.run(
-                "UPDATE placements SET verdict = 'in_doubt', reason = :reason, doubt_at = :until, lost_at = :now"
+                "UPDATE placements SET verdict = 'in_doubt', reason = :reason, doubt_at = :due_at, lost_at = :lost_at"
                 " WHERE id = :id AND verdict = 'sending'",
-                id=placement, reason=reason, until=until, now=now,
+                id=placement, reason=reason, due_at=due_at, lost_at=now if lost_at is None else lost_at,
             )  # fmt: skip
             return _move(tx, placement, (TaskState.SUBMITTING,), TaskState.IN_DOUBT, now)
 

@@ -11,6 +11,7 @@ from service.backoff import (
     SEND_DELAYS,
     SPREAD,
     next_delivery,
+    next_doubt,
     next_look,
     next_send,
     random_jitter,
@@ -83,3 +84,12 @@ def test_what_failed_together_does_not_return_together() -> None:
     assert len(pauses) > 100
     assert min(pauses) >= 8000
     assert max(pauses) <= 12_000
+
+
+def test_a_lost_answer_is_looked_for_ever_more_slowly_up_to_once_a_minute() -> None:
+    at, times = 0, []
+    for _ in range(7):
+        at = next_doubt(0, at)
+        times.append(at // 1000)
+    assert times == [5, 10, 20, 40, 80, 140, 200]
+    assert next_doubt(NOW, NOW) == NOW + 5000

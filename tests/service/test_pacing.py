@@ -37,6 +37,25 @@ def test_a_pause_forbids_queries_until_it_is_over() -> None:
     assert bucket.room(NOW + 4999) == 0
 
 
+def test_what_is_reserved_says_when_its_turn_is_and_others_wait_for_it() -> None:
+    bucket = Bucket(0.8, NOW)
+    assert [bucket.reserve(1, NOW) for _ in range(3)] == [NOW, NOW + 1250 + 1, NOW + 2500 + 1]
+    assert bucket.room(NOW + 3749) == 0
+    assert bucket.room(NOW + 3750) == 1
+
+
+def test_several_are_reserved_for_the_time_when_all_of_them_may_be_made() -> None:
+    bucket = Bucket(10, NOW)
+    assert bucket.reserve(10, NOW + 1000) == NOW + 1000
+    assert bucket.reserve(5, NOW + 1000) == NOW + 1500 + 1
+
+
+def test_nothing_is_reserved_within_a_pause() -> None:
+    bucket = Bucket(10, NOW)
+    bucket.pause(NOW + 5000)
+    assert bucket.reserve(1, NOW) > NOW + 4999
+
+
 @pytest.mark.parametrize("rate", [0.8, 1.0, 10.0])
 def test_a_minute_of_greed_stays_at_the_rate(rate: float) -> None:
     bucket, asked = Bucket(rate, NOW), 0

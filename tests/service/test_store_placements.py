@@ -1,4 +1,4 @@
-"""What the verbs of looks, callbacks and doubts promise, on both engines."""
+"""What the verbs of looks and callbacks promise, on both engines."""
 
 from __future__ import annotations
 
@@ -128,18 +128,6 @@ async def test_hinted_ids_come_latest_first_without_those_that_another_task_owns
     ):
         await store.placements.keep_callback(task.placement or "", digest, b"{}", upstream_id, NOW + at)
     assert await store.placements.hinted_ids(task.placement or "") == ["last", "first", "elsewhere"]
-
-
-async def test_doubts_are_claimed_when_an_answer_or_its_proof_is_overdue(store: Store) -> None:
-    sending, doubtful = await kept(store), await kept(store)
-    await queued(store)
-    await store.tasks.doubted(doubtful.placement or "", "lost", NOW, NOW + 900_000)
-    assert await store.placements.claim_doubts(NOW + 179_999, LEASE, 10) == []
-    [overdue] = await store.placements.claim_doubts(NOW + 180_000, NOW + 240_000, 10)
-    assert (overdue.task, overdue.verdict, overdue.doubt_at) == (sending.id, Verdict.SENDING, NOW + 240_000)
-    claimed = await store.placements.claim_doubts(NOW + 900_000, NOW + 960_000, 10)
-    assert {one.task for one in claimed} == {sending.id, doubtful.id}
-    assert await store.placements.claim_doubts(NOW + 900_000, NOW + 960_000, 10) == []
 
 
 async def test_a_claimed_placement_is_the_row_as_it_now_stands(store: Store) -> None:

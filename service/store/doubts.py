@@ -1,0 +1,113 @@
+"""The verbs of sends in doubt: waited for, proven, or left to a person. Each is one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from service.store import rows
+from service.store.engine import Engine, Transaction
+from service.store.schema import UNNAMED
+from service.tasks import Placement, Task
+
+IDS_AT_ONCE = 500
+
+
+class DoubtVerbs:
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def claim(self, now: int, soon: int, lease: int, limit: int) -> list[Placement]:
+        """Takes sends whose answer is overdue (`sending`: we died, or it never came) and doubtful ones that are due;
+        with these also those of the same provider that will be due until `soon`: one list may tell of all."""
+
+        def verb(tx: Transaction) -> list[Placement]:
+            claimed = tx.all(
+                "UPDATE placements SET doubt_at = :lease WHERE id IN (SELECT id FROM placements AS mine"
+                " WHERE doubt_at <= :soon AND verdict IN ('sending', 'in_doubt') AND (doubt_at <= :now"
+                " OR (verdict = 'in_doubt' AND EXISTS (SELECT 1 FROM placements AS due WHERE due.doubt_at <= :now"
+                " AND due.verdict = 'in_doubt' AND due.provider = mine.provider)))"
+                f" ORDER BY doubt_at LIMIT :limit{tx.skip_locked}) RETURNING {rows.columns(Placement)}",
+                now=now, soon=soon, lease=lease, limit=limit,
+            )  # fmt: skip
+            return [rows.read_placement(row) for row in claimed]
+
+        return await self._engine.write(verb)
+
+    async def again(self, placements: Collection[str], due_at: int) -> None:
+        """They are still in doubt and due again at `due_at`."""
+
+        def verb(tx: Transaction) -> None:
+            for some in _parts(list(placements)):
+                these, names = rows.any_of("id", some)
+                sql = f"UPDATE placements SET doubt_at = :due_at WHERE verdict = 'in_doubt' AND {these}"
+                tx.run(sql, due_at=due_at, **names)
+
+        await self._engine.write(verb)
+
+    async def adopted(self, placement: str, upstream_id: str, now: int, look_at: int) -> Task | None:
+        """A doubtful (or given up) send is proven to be the upstream's task of this id. Returns its task, which moved
+        on if it waited for this very send. None, and nothing is written, if the id belongs to another send to the
+        provider, or this one is not in doubt any more."""
+
+        def verb(tx: Transaction) -> Task | None:
+            taken = tx.one(
+                "UPDATE placements SET verdict = 'accepted', upstream_id = :upstream_id, doubt_at = NULL,"
+                " claimed_at = NULL, heard_at = :now, due_at = :look_at"
+                " WHERE id = :id AND verdict IN ('in_doubt', 'unproven') AND upstream_id IS NULL"
+                " AND NOT EXISTS (SELECT 1 FROM placements AS other WHERE other.upstream_id = :upstream_id"
+                " AND other.provider = placements.provider AND other.watched = 0) RETURNING task",
+                id=placement, upstream_id=upstream_id, now=now, look_at=look_at,
+            )  # fmt: skip
+            if taken is None:
+                return None
+            tx.run(
+                "UPDATE tasks SET state = 'QUEUED', updated_at = :now, version = version + 1"
+                " WHERE placement = :placement AND state = 'IN_DOUBT'",
+                now=now, placement=placement,
+            )  # fmt: skip
+            row = tx.one(f"SELECT {rows.columns(Task)} FROM tasks WHERE id = :id", id=taken["task"])
+            return None if row is None else rows.read_task(row)
+
+        return await self._engine.write(verb)
+
+    async def left(self, placement: str) -> None:
+        """A doubtful send whose task waits for another one is not asked for any more; a callback may still prove it."""
+
+        def verb(tx: Transaction) -> None:
+            tx.run(
+                "UPDATE placements SET verdict = 'unproven', doubt_at = NULL WHERE id = :id AND verdict = 'in_doubt'"
+                " AND NOT EXISTS (SELECT 1 FROM tasks WHERE placement = :id AND state = 'IN_DOUBT')",
+                id=placement,
+            )  # fmt: skip
+
+        await self._engine.write(verb)
+
+    async def unnamed(self, provider: str, since: int, until: int) -> list[Placement]:
+        """The sends of that time which the provider may have accepted under an id that we do not know."""
+
+        def verb(tx: Transaction) -> list[Placement]:
+            found = tx.all(
+                f"SELECT {rows.columns(Placement)} FROM placements WHERE provider = :provider AND {UNNAMED}"
+                " AND sent_at <= :until AND (lost_at IS NULL OR lost_at >= :since) ORDER BY sent_at, id",
+                provider=provider, since=since, until=until,
+            )  # fmt: skip
+            return [rows.read_placement(row) for row in found]
+
+        return await self._engine.read(verb)
+
+    async def strangers(self, provider: str, upstream_ids: Collection[str]) -> set[str]:
+        """Those of the ids under which the provider has accepted nothing that we know of."""
+
+        def verb(tx: Transaction) -> set[str]:
+            known: set[str] = set()
+            for some in _parts(list(upstream_ids)):
+                these, names = rows.any_of("upstream_id", some)
+                sql = f"SELECT upstream_id FROM placements WHERE provider = :provider AND {these}"
+                known |= {row["upstream_id"] for row in tx.all(sql, provider=provider, **names)}
+            return set(upstream_ids) - known
+
+        return await self._engine.read(verb)
+
+
+def _parts(ids: Sequence[str]) -> list[Sequence[str]]:
+    return [ids[start : start + IDS_AT_ONCE] for start in range(0, len(ids), IDS_AT_ONCE)]
