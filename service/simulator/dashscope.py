@@ -63,9 +63,9 @@ class DashScope(NativeDesk):
     async def list_own(self, request: Request) -> Response:
         """GET /api/v1/tasks?start_time&end_time&model_name&status&task_id&page_no&page_size."""
         owner = self._enter(request)
-        mine = [t for t in self.world.tasks.values() if (t.order.provider, t.order.owner) == (self.provider, owner)]
+        tasks, largest = self.world.visible(self.provider, owner), self.world.settings.page_size
         try:
-            return self._answer(list_tasks(mine, request.query_params, self.world.clock()))
+            return self._answer(list_tasks(tasks, request.query_params, self.world.clock(), largest))
         except ValueError as wrong:
             raise self.invalid(str(wrong)) from None
 

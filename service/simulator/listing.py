@@ -19,23 +19,28 @@ STATUS = {
 }
 
 
-def list_tasks(tasks: Iterable[Task], query: Mapping[str, str], now: float) -> dict[str, Any]:
-    """The page that a query asks for, newest first. Raises `ValueError` for times or numbers that are none, and for a
-    window of more than a day; without times the window is the last day."""
+def list_tasks(tasks: Iterable[Task], query: Mapping[str, str], now: float, largest: int) -> dict[str, Any]:
+    """The page that a query asks for, newest first; `tasks` are in the order they were accepted. Raises `ValueError`
+    for times or numbers that are none, for a page of more than `largest` and for a window of more than a day; without
+    times the window is the last day."""
     last = _time(query["end_time"]) if "end_time" in query else now
     first = _time(query["start_time"]) if "start_time" in query else last - WINDOW_SECONDS
     if last - first > WINDOW_SECONDS:
         raise ValueError("The time between start_time and end_time must not exceed 24 hours.")
-    found = [_row(task, now) for task in tasks if first <= task.script.created_at <= last]
-    for name in ("task_id", "model_name", "status"):
-        found = [row for row in found if query.get(name) in (None, "", row[name])]
-    found.reverse()
     page, size = int(query.get("page_no", "1")), int(query.get("page_size", "10"))
-    if page < 1 or not 1 <= size <= 100:
+    if page < 1 or not 1 <= size <= largest:
         raise ValueError("page_no or page_size is out of range.")
-    rows = found[(page - 1) * size : page * size]
+    found = [task for task in tasks if first <= task.script.created_at <= last and _matches(task, query, now)]
+    found.reverse()
+    rows = [_row(task, now) for task in found[(page - 1) * size : page * size]]
     pages = -(-len(found) // size)
     return {"total": len(found), "total_page": pages, "page_no": page, "page_size": size, "data": rows}
+
+
+def _matches(task: Task, query: Mapping[str, str], now: float) -> bool:
+    if query.get("status") not in (None, "", STATUS[task.script.phase(now)]):
+        return False
+    return query.get("task_id") in (None, "", task.id) and query.get("model_name") in (None, "", task.order.model)
 
 
 def _row(task: Task, now: float) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import math
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -97,7 +97,14 @@ class World:
         task = self.tasks.get(task_id)
         if task is None or (task.order.provider, task.order.owner) != (provider, owner):
             return None
-        return task if self.clock() >= task.script.created_at + task.behaviour.lag else None
+        return task if self._shows(task, self.clock()) else None
+
+    def visible(self, provider: str, owner: str) -> Iterator[Task]:
+        """The tasks that this account of this provider can see by now, in the order they were accepted."""
+        now, account = self.clock(), (provider, owner)
+        for task in self.tasks.values():
+            if (task.order.provider, task.order.owner) == account and self._shows(task, now):
+                yield task
 
     def active(self, provider: str, owner: str) -> int:
         """How many tasks of the account have not ended."""
@@ -122,6 +129,9 @@ class World:
     async def send_due_callbacks(self) -> int:
         """Sends the callbacks that are due by the clock, waits for their answers, and says how many there were."""
         return await self.outbox.send_due()
+
+    def _shows(self, task: Task, now: float) -> bool:
+        return now >= task.script.created_at + max(task.behaviour.lag, self.settings.lag_seconds)
 
     def _script(self, order: Order, behaviour: Behaviour, wording: Wording) -> Script:
         seconds = self._seconds(order, behaviour)

@@ -60,6 +60,32 @@ async def test_dashscope_refuses_a_list_that_it_cannot_give(upstream: Upstream, 
     assert (reply.status_code, reply.json()["code"]) == (400, "InvalidParameter")
 
 
+async def test_a_page_of_the_list_is_as_large_as_it_may_be_and_no_larger(
+    simulate: Callable[..., Upstream], clock: Clock
+) -> None:
+    upstream = simulate(page_size=10)
+    for _ in range(11):
+        await upstream.native("dashscope")
+    page = (await upstream.get("/dashscope/api/v1/tasks?page_size=10")).json()
+    assert (len(page["data"]), page["total"], page["total_page"]) == (10, 11, 2)
+    assert (await upstream.get("/dashscope/api/v1/tasks?page_size=11")).json()["code"] == "InvalidParameter"
+    assert (await simulate().get("/dashscope/api/v1/tasks?page_size=100")).status_code == 200
+    assert (await simulate().get("/dashscope/api/v1/tasks?page_size=101")).status_code == 400
+
+
+async def test_a_new_task_is_found_by_nobody_for_a_while(simulate: Callable[..., Upstream], clock: Clock) -> None:
+    upstream = simulate(lag_seconds=1)
+    task_id = task_id_of(await upstream.native("dashscope"))
+
+    async def seen() -> tuple[str, int]:
+        state = (await upstream.look("dashscope", task_id)).json()["output"]["task_status"]
+        return state, (await upstream.get("/dashscope/api/v1/tasks")).json()["total"]
+
+    assert await seen() == ("UNKNOWN", 0)
+    clock.turn(1)
+    assert await seen() == ("PENDING", 1)
+
+
 async def test_acedata_answers_for_many_and_leaves_out_the_unknown(upstream: Upstream, clock: Clock) -> None:
     ids = []
     for _ in range(3):
