@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -40,10 +41,11 @@ class Order:
         return f"/hook/{self.number}"
 
 
-def order(number: int, random: Random, inbox: str) -> Order:
+def order(number: int, random: Random, inbox: str, trouble: Sequence[str] = TROUBLE) -> Order:
+    """Each provider and each trouble comes up, whatever the seed."""
     shape, provider = random.choice(list(PATHS)), random.choice(list(PROVIDERS))
     seconds = random.uniform(3, 9)
-    prompt = f"video {number} [sim:seconds={seconds:.2f} {TROUBLE[number % len(TROUBLE)]}]"
+    prompt = f"video {number} [sim:seconds={seconds:.2f} {trouble[number % len(trouble)]}]"
     headers = {"x-ringback-provider": provider, "content-type": "application/json"}
     if random.random() < 0.3:
         headers["idempotency-key"] = f"order-{number}"

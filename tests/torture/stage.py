@@ -39,7 +39,8 @@ async def until(condition: Callable[[], Any] | Callable[[], Awaitable[Any]], wha
 
 @dataclass
 class Stage:
-    """`url` is where the service listens while it lives."""
+    """`url` is where the service listens while it lives. The simulator keeps answers that it gives late until
+    `answering`."""
 
     folder: Path
     url: str
@@ -48,6 +49,7 @@ class Stage:
     client: httpx.AsyncClient
     process: asyncio.subprocess.Process | None = None
     alive: asyncio.Event = field(default_factory=asyncio.Event)
+    answering: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def start(self) -> None:
         """A new process on the same database; it may not be ready yet."""
@@ -85,7 +87,14 @@ async def staged(folder: Path, **settings: Any) -> AsyncIterator[Stage]:
     url = f"http://127.0.0.1:{port}"
     inbox = Inbox()
     receiver = Starlette(routes=[Route("/{path:path}", inbox.receive, methods=["POST"])])
-    simulator = create_simulator(SimulatorSettings())
+    answering = asyncio.Event()
+    answering.set()
+
+    async def late(seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        await answering.wait()
+
+    simulator = create_simulator(SimulatorSettings(), sleep=late)
     client = httpx.AsyncClient(base_url=url, timeout=PATIENCE, limits=httpx.Limits(max_connections=None))
     client.headers["authorization"] = f"Bearer {KEY}"
     async with client, serve(receiver) as inbox.url, serve(simulator) as simulator_url:
@@ -101,7 +110,7 @@ async def staged(folder: Path, **settings: Any) -> AsyncIterator[Stage]:
         }
         written = {"settings": chosen | settings, "simulator": simulator_url}
         (folder / "settings.json").write_text(json.dumps(written))
-        stage = Stage(folder, url, simulator.state.world, inbox, client)
+        stage = Stage(folder, url, simulator.state.world, inbox, client, answering=answering)
         try:
             yield stage
         finally:
