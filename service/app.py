@@ -38,6 +38,7 @@ from service.poll import LookQueue
 from service.push import PushDesk
 from service.receive import Receiver
 from service.reconcile import DoubtQueue
+from service.reopen import Reopener
 from service.routes import ROUTES
 from service.routes.edge import HANDLERS, House, Limits
 from service.routes.hosts import HostGuard
@@ -131,6 +132,7 @@ class Ringback:
             settings.submit_wait_seconds,
         )  # fmt: skip
         self.canceller = Canceller(store, receiver, self.upstreams)
+        self.reopener = Reopener(store, self.upstreams, self.shapes, self.catalogue, clock, self._wake)
         self.explainer = Explainer(self.upstreams.providers, self.shapes, self.catalogue, self.urls)
         deliveries = DeliveryQueue(store, self.clients, self._egress_client, self.guard, clock, self._jitter)
         self.workers: dict[str, Worker[Any]] = {
@@ -164,6 +166,7 @@ class Ringback:
             clients=self.clients,
             submitter=self.submitter,
             canceller=self.canceller,
+            reopener=self.reopener,
             explainer=self.explainer,
             waiting=self.waiting,
             tokens=self.tokens,

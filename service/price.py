@@ -46,6 +46,17 @@ def cost(model: Model | None, provider: Provider, submission: Submission) -> Cos
     )  # fmt: skip
 
 
+def in_words(bill: Cost | None) -> str:
+    """For people: "0.42 USD"; where the amount is not known before, what is."""
+    if bill is None:
+        return "what its provider charges (the catalogue has no price)"
+    if bill.amount is not None:
+        return f"{bill.amount:g} {bill.currency}"
+    if bill.most is not None:
+        return f"at most {bill.most:g} {bill.currency}"
+    return f"{bill.per_second:g} {bill.currency} a second"
+
+
 def _amount(price: Price, seconds: int | None) -> float | None:
     return None if seconds is None else round(price.per_second * seconds, 6)
 

@@ -59,10 +59,10 @@ class Receiver:
             report = replace(report, state=State.FAILED, failure=NO_RESULT)
 
         def change(latest: Task) -> Task | None:
-            given_up = placement not in (None, latest.placement)
-            if only not in (None, latest.state) or (given_up and report.state is not State.SUCCEEDED):
+            earlier = placement not in (None, latest.placement)
+            if only not in (None, latest.state) or (earlier and report.state is not State.SUCCEEDED):
                 return None
-            return advance(latest, report, self._clock(), detector)
+            return advance(latest, report, self._clock(), detector, earlier=earlier)
 
         return await self._apply(task, change, placement=placement)
 

@@ -43,7 +43,8 @@ NEXT: Mapping[TaskState, frozenset[TaskState]] = {
     TaskState.CANCELED: frozenset(),
     TaskState.EXPIRED: frozenset(),
 }
-"""Which state may follow which. States only move forward; an ended task never changes, but for `recovers`."""
+"""Which state may follow which. States only move forward; an ended task never changes, but for `recovers` and, if an
+operator says so, `service.reopen`."""
 
 REPORTED: Mapping[State, TaskState] = {
     State.QUEUED: TaskState.QUEUED,
@@ -240,27 +241,30 @@ class Attempt:
     next_at: int | None = None
 
 
-def advance(task: Task, report: Report, now: int, detector: str) -> Task | None:
+def advance(task: Task, report: Report, now: int, detector: str, *, earlier: bool = False) -> Task | None:
     """The task after a report, or None when the report is nothing new (a duplicate, out of order, or late).
 
-    `report` is the upstream's; the new task keeps it with the ids that belong to us."""
+    `report` is the upstream's (`earlier`: of a send before the current one); the task keeps it with ids of ours."""
     state = REPORTED.get(report.state)
-    if state is None or not _may_follow(task, state, report):
+    if state is None or not (state in NEXT[task.state] or recovers(task, report, earlier=earlier)):
         return None
-    return end(task, state, report, now, detector) if state in ENDED else _moved(task, state, report, now, detector)
+    return _end(task, state, report, now, detector) if state in ENDED else _moved(task, state, report, now, detector)
 
 
-def recovers(task: Task, report: Report) -> bool:
-    """Whether a late result ends a task that we had given up without knowing how it went. It is paid for, so it is
-    told: the one exception to "an ended task never changes"."""
+def recovers(task: Task, report: Report, *, earlier: bool = False) -> bool:
+    """Whether a late result ends a task that we had given up without knowing how it went, or that failed by a later
+    send. It is paid for, so it is told: the one exception to "an ended task never changes"."""
     failure = task.outcome.failure if task.outcome else None
-    given_up = task.state is TaskState.EXPIRED or (failure is not None and failure.code == OUTCOME_UNKNOWN.code)
-    return task.ended and given_up and report.state is State.SUCCEEDED and report.video_url is not None
+    unknown = task.state is TaskState.EXPIRED or (failure is not None and failure.code == OUTCOME_UNKNOWN.code)
+    given_up = task.ended and (unknown or (earlier and task.state is TaskState.FAILED))
+    return given_up and report.state is State.SUCCEEDED and report.video_url is not None
 
 
 def end(task: Task, state: TaskState, report: Report, now: int, detector: str) -> Task:
     """The task ended in `state`; the transition must be in `NEXT`."""
-    return replace(_moved(task, state, report, now, detector), finished_at=now, due_at=None)
+    if state not in NEXT[task.state]:
+        raise ValueError(f"a task cannot go from {task.state} to {state}")
+    return _end(task, state, report, now, detector)
 
 
 def fail(task: Task, failure: Failure, now: int, detector: str, state: TaskState = TaskState.FAILED) -> Task:
@@ -286,12 +290,10 @@ def describe(task: Task) -> Report:
     )
 
 
-def _may_follow(task: Task, state: TaskState, report: Report) -> bool:
-    return state in NEXT[task.state] or (state is TaskState.SUCCEEDED and recovers(task, report))
+def _end(task: Task, state: TaskState, report: Report, now: int, detector: str) -> Task:
+    return replace(_moved(task, state, report, now, detector), finished_at=now, due_at=None)
 
 
 def _moved(task: Task, state: TaskState, report: Report, now: int, detector: str) -> Task:
-    if not _may_follow(task, state, report):
-        raise ValueError(f"a task cannot go from {task.state} to {state}")
     outcome = replace(report, task_id=task.id, request=None, callback_url=None, raw=None)
     return replace(task, state=state, outcome=outcome, updated_at=now, detector=detector)

@@ -19,8 +19,11 @@ GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "serve": ("serve.serve", "Run the server."),
         "sim": ("sim.sim", "Run the simulated providers: no account, no money."),
         "keys": ("keys.keys", "Make, list and revoke client keys."),
-        "events": ("events.events", "Show what needs the operator, and what to do next."),
         "doctor": ("doctor.doctor", "Check keys, clock, addresses and database, at no cost."),
+    },
+    "Operate a server": {
+        "events": ("events.events", "Show what needs you, and what to do next."),
+        "send-again": ("send_again.send_again", "Have a task made once more that is in doubt."),
     },
     "Use a server": {
         "submit": ("submit.submit", "Submit a video task."),

@@ -52,6 +52,10 @@ class Client:
     def cancel(self, task_id: str) -> Any:
         return self._answer("POST", f"/v1/tasks/{quote(task_id, safe='')}/cancel", json={})
 
+    def send_again(self, task_id: str, provider: str | None, *, confirm: bool) -> Any:
+        path = f"/v1/tasks/{quote(task_id, safe='')}/send-again"
+        return self._answer("POST", path, json={"confirm": confirm} | ({"provider": provider} if provider else {}))
+
     def subscribe(self, task_id: str, url: str, form: str) -> Any:
         return self._answer(
             "POST", f"/v1/tasks/{quote(task_id, safe='')}/subscriptions", json={"url": url, "format": form}
@@ -99,11 +103,11 @@ class Client:
             return body
         if reply.is_success:
             raise Unreachable(f"What answers at {self.url} is not a Ringback server. Set RINGBACK_URL.")
-        raise Refused(self._why(reply, body))
+        raise Refused(self._why(reply, body), _of_error(body, "code") or "")
 
     def _why(self, reply: httpx.Response, body: Any) -> str:
         stranger = f"What answers at {self.url} said {reply.status_code} and nothing else. Is RINGBACK_URL right?"
-        said = _message(body) or stranger
+        said = _of_error(body, "message") or stranger
         if reply.status_code != httpx.codes.UNAUTHORIZED:
             return said
         return "The server does not know the key in RINGBACK_KEY." if self._has_key else f"{said} Set RINGBACK_KEY."
@@ -116,10 +120,10 @@ def _json(reply: httpx.Response) -> Any:
         return None
 
 
-def _message(body: Any) -> str | None:
-    """The sentence of an error body, in whichever shape."""
+def _of_error(body: Any, name: str) -> str | None:
+    """The `message` or `code` of an error body, in whichever shape."""
     if not isinstance(body, dict):
         return None
     inner = body.get("error")
-    message = inner.get("message") if isinstance(inner, dict) else body.get("message")
-    return message if isinstance(message, str) else None
+    said = inner.get(name) if isinstance(inner, dict) else body.get(name)
+    return said if isinstance(said, str) else None

@@ -34,9 +34,13 @@ class Unreachable(Stop):
 
 
 class Refused(Stop):
-    """The server said no."""
+    """The server said no. `code` is its word for it."""
 
     exit_code = 4
+
+    def __init__(self, message: str, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class Unfinished(Stop):

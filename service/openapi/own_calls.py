@@ -44,12 +44,23 @@ def _tasks() -> Part:
 
 def _task_changes() -> Part:
     subscribed = record({"subscriptions": array(ref("Subscription"))})
+    sent = record({"task_id": TEXT, "state": ref("State"), "provider": TEXT, "message": TEXT})
     now = record({"canceled": FLAG, "message": TEXT, "task_id": TEXT, "state": ref("State")})
     return {
         "/v1/tasks/{task_id}/cancel": {
             "parameters": in_path("task_id"),
             "post": call(
                 "cancel", "Ringback", "Cancel a task", reply(200, "How it is now", now) | errors("own", 401, 404, 415)
+            ),
+        },
+        "/v1/tasks/{task_id}/send-again": {
+            "parameters": in_path("task_id"),
+            "post": call(
+                "send_again",
+                "Ringback",
+                "Have a task made once more that is in doubt (operator); without confirm it is said what that may cost",
+                reply(202, "It waits to be sent", sent) | errors("own", 400, 401, 403, 404, 409, 413, 415),
+                body=record({"confirm": FLAG, "provider": TEXT}, ("confirm",)),
             ),
         },
         "/v1/tasks/{task_id}/subscriptions": {

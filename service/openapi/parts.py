@@ -11,7 +11,7 @@ ERRORS: Mapping[int, str] = {
     401: "No client key, or none of this server's",
     403: "Refused by the provider, or not for this client",
     404: "There is no such thing, for this client",
-    409: "It is there already",
+    409: "It cannot be, as things stand: the message says why",
     413: "The body is too large",
     415: "Not application/json (in open mode)",
     422: "The idempotency key came with another request before",

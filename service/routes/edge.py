@@ -26,6 +26,7 @@ from service.explain import Explainer
 from service.jsondoor import Malformed, read_json
 from service.logs import get_logger
 from service.push import PushDesk
+from service.reopen import Reopener
 from service.signing import CallbackTokens
 from service.store import Store
 from service.submit import Submitter
@@ -66,6 +67,7 @@ class House:
     clients: Clients
     submitter: Submitter
     canceller: Canceller
+    reopener: Reopener
     explainer: Explainer
     waiting: WaitingRoom
     tokens: CallbackTokens

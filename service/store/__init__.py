@@ -6,6 +6,7 @@ from pathlib import Path
 
 from service.store.charges import ChargeVerbs
 from service.store.completions import CompletionVerbs
+from service.store.decisions import DecisionVerbs
 from service.store.deliveries import DeliveryVerbs
 from service.store.doubts import DoubtVerbs
 from service.store.engine import AlreadyServed, Engine
@@ -29,6 +30,7 @@ class Store:
         self.charges = ChargeVerbs(engine)
         self.watches = WatchVerbs(engine)
         self.doubts = DoubtVerbs(engine)
+        self.decisions = DecisionVerbs(engine)
         self.queues = QueueVerbs(engine)
         self.lookups = Lookups(engine)
         self.deliveries = DeliveryVerbs(engine)

@@ -11,6 +11,7 @@ import os
 import queue
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -47,7 +48,8 @@ class PostgresTransaction:
 
 
 class PostgresEngine:
-    """Runs each verb on a thread with a connection of its own, so that verbs really race."""
+    """Runs each verb on a thread with a connection of its own, so that verbs really race. Of two that wait for each
+    other's rows the one that the database chose runs again: it has left nothing."""
 
     def __init__(self, address: str) -> None:
         self._schema = f"ringback_{uuid4().hex}"
@@ -74,8 +76,9 @@ class PostgresEngine:
     def _run(self, verb: Verb[T]) -> T:
         connection = self._connections.get()
         try:
-            with connection.transaction():
-                return verb(PostgresTransaction(connection))
+            while True:
+                with suppress(psycopg.errors.DeadlockDetected), connection.transaction():
+                    return verb(PostgresTransaction(connection))
         finally:
             self._connections.put(connection)
 

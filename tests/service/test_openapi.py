@@ -19,7 +19,7 @@ from tests.world import ADMIN, World, world
 
 pytestmark = pytest.mark.anyio
 DOCUMENT = document()
-OPERATORS = ("/v1/keys", "/v1/operator")
+OPERATORS = ("/v1/keys", "/v1/operator", "/v1/tasks/{task_id}/send-again")
 NATIVE = "/api/v1/services/aigc/video-generation/video-synthesis"
 
 
@@ -84,6 +84,11 @@ async def test_replies_are_what_it_promises(tmp_path: Path) -> None:
         await call("POST", "/v1/deliveries/{delivery_id}/replay", status=202, delivery_id=delivery)
         await call("POST", "/v1/tasks/{task_id}/subscriptions", {"url": f"{hook}/2"}, 201, task_id=task)
         await call("POST", "/v1/tasks/{task_id}/cancel", task_id=task)
+        again = "/v1/tasks/{task_id}/send-again"
+        lost = {"model": "wan2.6-t2v", "prompt": "x [sim:create=lost times=1]"}
+        doubtful = (await call("POST", "/wan/videos", lost | {"async": True}))["task_id"]
+        await call("POST", again, {"confirm": False}, 409, task_id=doubtful)
+        await call("POST", again, {"confirm": True}, 202, task_id=doubtful)
         await call("GET", "/v1/models")
         await call("POST", "/v1/keys", {"name": "new"}, 201)
         await call("GET", "/v1/keys")
