@@ -129,7 +129,7 @@ class Ringback:
         )  # fmt: skip
         self.submitter = Submitter(
             store, sender, self.upstreams.providers, self.shapes, self.catalogue, self.guard, clock, timing,
-            settings.submit_wait_seconds,
+            settings.submit_wait_seconds, self.operator,
         )  # fmt: skip
         self.canceller = Canceller(store, receiver, self.upstreams)
         self.reopener = Reopener(store, self.upstreams, self.shapes, self.catalogue, clock, self._wake)

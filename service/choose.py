@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from adapters.base import Adapter
 from adapters.catalogue import Catalogue, Model
 from adapters.check import Problem, check
 from adapters.messages import Category, Submission, Unsupported
+from service.allowances import UNLIMITED, Budget, Limit, Limited, Shortage, Standing
 from service.errors import Refused, refused
+from service.ledger import quote_of
 from service.price import Cost, cost
 from service.upstream import Upstream
 
@@ -17,11 +20,13 @@ from service.upstream import Upstream
 @dataclass(frozen=True, slots=True)
 class Objection:
     """Why an upstream cannot take a submission. `path` is the client's wire path of what is in the way; without
-    `offered` that is the model itself."""
+    `offered` that is the model itself. `limit` and `budget` say what of the client's allowance it is."""
 
     path: str
     reason: str
     offered: bool = True
+    limit: Limit | None = None
+    budget: Budget | None = None
 
     @property
     def sentence(self) -> str:
@@ -29,14 +34,20 @@ class Objection:
 
 
 def choose(
-    upstreams: Sequence[Upstream], catalogue: Catalogue, shape: Adapter, submission: Submission, named: str | None
+    upstreams: Sequence[Upstream],
+    catalogue: Catalogue,
+    shape: Adapter,
+    submission: Submission,
+    named: str | None,
+    standing: Standing = UNLIMITED,
 ) -> Upstream:
-    """Raises `Refused` (400) with each candidate's reason when none is left. `named` is the client's own choice; then
-    an unknown model is passed to it unchecked, because its documents may be newer than our catalogue."""
+    """Raises `Refused` (400) with each candidate's reason when none is left, `Limited` where only the client's
+    allowance is in the way. `named` is the client's own choice; then an unknown model is passed to it unchecked,
+    because its documents may be newer than our catalogue."""
     model = wanted_model(catalogue, shape, submission, named)
     objections: dict[str, Sequence[Objection]] = {}
     for upstream in candidates(upstreams, shape, named):
-        found = objections_of(upstream, shape, submission, model)
+        found = objections_of(upstream, shape, submission, model, standing)
         if not found:
             return upstream
         objections[upstream.provider.title] = found
@@ -64,9 +75,31 @@ def candidates(upstreams: Sequence[Upstream], shape: Adapter, named: str | None)
 
 
 def objections_of(
-    upstream: Upstream, shape: Adapter, submission: Submission, model: Model | None
+    upstream: Upstream, shape: Adapter, submission: Submission, model: Model | None, standing: Standing = UNLIMITED
 ) -> tuple[Objection, ...]:
-    """All that keeps `upstream` from taking the submission; empty if nothing does."""
+    """All that keeps `upstream` from taking the submission; empty if nothing does. The client's rights come first, what
+    it may spend last, because a price is only known of what can be sent."""
+    if short := standing.forbids(upstream.name, _names(upstream, submission, model)):
+        return (_limited(short, offered=False),)
+    found = _unable(upstream, shape, submission, model)
+    if not found and standing.allowance.budgets:
+        short = standing.short_of(quote_of(price_at(upstream, submission)))
+        return (_limited(short),) if short else ()
+    return found
+
+
+def _limited(short: Shortage, *, offered: bool = True) -> Objection:
+    """What is in the way is the client's key."""
+    return Objection("authorization", short.reason, offered, short.limit, short.budget)
+
+
+def _names(upstream: Upstream, submission: Submission, model: Model | None) -> set[str]:
+    """All that the model is called: by the client, in truth, and without the date of a snapshot."""
+    real = upstream.adapter.catalogue.real_name(submission.model)
+    return {submission.model, real, model.name if model else real}
+
+
+def _unable(upstream: Upstream, shape: Adapter, submission: Submission, model: Model | None) -> tuple[Objection, ...]:
     if model is not None:
         if upstream.name not in model.providers:
             return (Objection(shape.wire_path("model"), f"it does not offer {model.name}", offered=False),)
@@ -110,11 +143,21 @@ def _none_left(objections: Mapping[str, Sequence[Objection]], model: str) -> Ref
     reasons = {title: " ".join(each.sentence for each in found) for title, found in objections.items()}
     offering = {reasons[title] for title, found in objections.items() if all(each.offered for each in found)}
     telling = offering or set(reasons.values())
+    refusing = _refusing([found for title, found in objections.items() if reasons[title] in telling])
     if len(telling) == 1:
         (said,) = telling
-        return refused(400, Category.INVALID_REQUEST, said if offering else f"{', '.join(objections)}: {said}")
+        return refusing(said if offering else f"{', '.join(objections)}: {said}")
     alike: dict[str, list[str]] = {}
     for title, reason in reasons.items():
         alike.setdefault(reason, []).append(title)
     listed = " ".join(f"{', '.join(titles)}: {reason}" for reason, titles in alike.items())
-    return refused(400, Category.INVALID_REQUEST, f"No provider can take this {model} task. {listed}")
+    return refusing(f"No provider can take this {model} task. {listed}")
+
+
+def _refusing(told: Sequence[Sequence[Objection]]) -> Callable[[str], Refused]:
+    """Whoever could send but for the allowance is told so by the status and the code, whatever others object."""
+    for limit in (Limit.BUDGET, Limit.PRICE, Limit.RIGHT):
+        for found in told:
+            if all(each.limit is limit for each in found):
+                return partial(Limited, limit, budget=found[0].budget)
+    return partial(refused, 400, Category.INVALID_REQUEST)

@@ -12,6 +12,7 @@ from adapters.messages import Fields, Request, Submission
 from adapters.paths import media_path
 from adapters.providers import Provider
 from adapters.translate import Translation
+from service.allowances import UNLIMITED, Standing
 from service.callback_urls import CallbackUrls
 from service.choose import Objection, candidates, objections_of, price_at, wanted_model
 from service.price import Cost
@@ -65,19 +66,25 @@ class Explainer:
         self._catalogue = catalogue
         self._urls = urls
 
-    def explain(self, shape: str, request: Request, named: str | None) -> Explanation:
+    def explain(self, shape: str, request: Request, named: str | None, standing: Standing = UNLIMITED) -> Explanation:
         """Raises `Unreadable` and `Refused` as a create would, but not where merely no provider can take it."""
         spoken = self._shapes[shape]
         submission = spoken.read_submission(request)
         model = wanted_model(self._catalogue, spoken, submission, named)
         asked = candidates(self._upstreams, spoken, named)
-        told = tuple(self._candidate(upstream, spoken, request, submission, model) for upstream in asked)
+        told = tuple(self._candidate(upstream, spoken, request, submission, model, standing) for upstream in asked)
         return Explanation(submission.model, told)
 
     def _candidate(
-        self, upstream: Upstream, shape: Adapter, request: Request, submission: Submission, model: Model | None
+        self,
+        upstream: Upstream,
+        shape: Adapter,
+        request: Request,
+        submission: Submission,
+        model: Model | None,
+        standing: Standing,
     ) -> Candidate:
-        objections = objections_of(upstream, shape, submission, model)
+        objections = objections_of(upstream, shape, submission, model, standing)
         if objections:
             return Candidate(upstream.provider, objections)
         adapter = upstream.adapter

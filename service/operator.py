@@ -16,8 +16,9 @@ class Operator:
         self._store = store
         self._clock = clock
 
-    async def tell(self, kind: str, subject: str, **fields: str) -> None:
-        """`subject` is what it is about: of a task its id, of an account its label. What goes on within the hour is one
-        row that counts."""
-        await self._store.events.note(kind, subject, self._clock(), fields)
-        log.event(kind, level=logging.WARNING, subject=subject, **fields)
+    async def tell(self, kind: str, subject: str, *, since: int | None = None, **fields: str) -> None:
+        """`subject` is what it is about: of a task its id, of an account its label. What goes on within the hour (or
+        `since`) is one row that counts."""
+        begun = await self._store.events.note(kind, subject, self._clock(), fields, since)
+        if begun or since is None:
+            log.event(kind, level=logging.WARNING, subject=subject, **fields)

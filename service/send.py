@@ -73,6 +73,11 @@ class Timing:
     repeat: float = 600.0
     repeat_answered: float = 0.0
 
+    @property
+    def repeats(self) -> tuple[int, int]:
+        """`repeat` and `repeat_answered` in milliseconds."""
+        return int(self.repeat * 1000), int(self.repeat_answered * 1000)
+
     def doubt_at(self, now: int) -> int:
         """When a send without any recorded outcome must be doubted: its own time-out and some room to write it."""
         return now + int((self.create_timeout + 60) * 1000)

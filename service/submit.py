@@ -14,6 +14,7 @@ from uuid import uuid4
 from adapters.base import Adapter
 from adapters.catalogue import Catalogue
 from adapters.messages import Category, Fields, Refusal, Request, Submission
+from service.allowances import Budget, Limited
 from service.answers import Connection, OpenAnswers
 from service.choose import choose, price_at
 from service.clients import Client
@@ -23,6 +24,7 @@ from service.errors import Refused, refused
 from service.guard import EgressGuard
 from service.ledger import Quote, quote_of
 from service.logs import get_logger
+from service.operator import Operator
 from service.send import Sender, Timing
 from service.store import Store
 from service.tasks import Format, Placement, Subscription, Task, TaskState, Verdict
@@ -74,8 +76,10 @@ class Submitter:
         clock: Clock,
         timing: Timing,
         wait_seconds: float,
+        operator: Operator,
     ) -> None:
         self._store = store
+        self._operator = operator
         self._sender = sender
         self._upstreams = upstreams
         self._shapes = shapes
@@ -90,16 +94,26 @@ class Submitter:
 
     async def submit(self, order: Order) -> tuple[Task, Submission]:
         """Raises `Unreadable` (not a message of this shape) and `Refused` (by us, or definitely by the upstream)."""
+        submission = self._shapes[order.shape].read_submission(order.request)
+        try:
+            return await self._submit(order, submission), submission
+        except Limited as error:
+            if (repeated := await self._earlier(order, submission)) is not None:  # it was paid for before
+                return await self._repeat(repeated, order), submission
+            await self._tell_operator(order.client, error.budget)
+            raise
+
+    async def _submit(self, order: Order, submission: Submission) -> Task:
+        standing = await self._store.allowances.standing(order.client.id, self._clock())
         shape = self._shapes[order.shape]
-        submission = shape.read_submission(order.request)
-        upstream = choose(self._upstreams, self._catalogue, shape, submission, order.provider)
+        upstream = choose(self._upstreams, self._catalogue, shape, submission, order.provider, standing)
         url = submission.callback_url or order.callback_url or order.client.callback_url
         if url is not None:
             await self.check_callback(url)
-        task = self._task(order, submission, upstream)
+        task = self._task(order, submission, upstream.name)
         self._answers.opened(task.id, order.connection)
         try:
-            return await self._keep(task, order, url, quote_of(price_at(upstream, submission))), submission
+            return await self._keep(task, order, url, quote_of(price_at(upstream, submission)))
         except BaseException:
             self._answers.closed(task.id)
             raise
@@ -107,10 +121,9 @@ class Submitter:
     async def _keep(self, task: Task, order: Order, url: str | None, price: Quote) -> Task:
         """The task on disk and on its way, or the earlier one that this create repeats."""
         subscriptions = _subscriptions(task, url, order.format)
-        windows = (int(self._timing.repeat * 1000), int(self._timing.repeat_answered * 1000))
         placement = self._placement(task)
         waits = self._answers.waits
-        repeated = await self._store.tasks.accept(task, placement, subscriptions, waits, *windows, price)
+        repeated = await self._store.tasks.accept(task, placement, subscriptions, waits, *self._timing.repeats, price)
         if repeated is not None:
             self._answers.closed(task.id)
             return await self._repeat(repeated, order)
@@ -118,6 +131,17 @@ class Submitter:
         self._start(task, waiter := _Waiter(order.connection))
         await self._outcome(task.id, waiter)
         return task
+
+    async def _earlier(self, order: Order, submission: Submission) -> Task | None:
+        """The task of an earlier create that this one repeats."""
+        task = self._task(order, submission, "")
+        return await self._store.tasks.repeated(task, self._answers.waits, *self._timing.repeats)
+
+    async def _tell_operator(self, client: Client, budget: Budget | None) -> None:
+        if budget is not None:
+            since = budget.period.began(self._clock())
+            told = {"client": client.id, "budget": str(budget)}
+            await self._operator.tell("budget.reached", f"{client.id} {budget}", since=since, **told)
 
     async def answered(self, task: Task, connection: Connection) -> None:
         """The answer was written to the connection, or nobody was there any more to take it."""
@@ -149,7 +173,7 @@ class Submitter:
         except RefusedUrl as error:
             raise refused(400, Category.INVALID_REQUEST, f"callback_url: {error}") from error
 
-    def _task(self, order: Order, submission: Submission, upstream: Upstream) -> Task:
+    def _task(self, order: Order, submission: Submission, provider: str) -> Task:
         now = self._clock()
         model = self._catalogue.find(submission.model)
         return Task(
@@ -158,7 +182,7 @@ class Submitter:
             shape=order.shape,
             path=order.request.path.rstrip("/"),
             model=submission.model,
-            provider=upstream.name,
+            provider=provider,
             state=TaskState.SUBMITTING,
             body=order.request.body,
             headers=order.request.headers,

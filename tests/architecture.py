@@ -23,7 +23,20 @@ LAYERS = (
     {"submit", "send", "receive", "poll", "deliver", "reconcile", "archive"},
     {"store", "worker", "clients", "choose", "upstream", "callback_urls", "tell", "waiting"}
     | {"http", "pool", "guard", "network", "egress", "signing", "vault", "metrics"},
-    {"tasks", "price", "ledger", "backoff", "completion", "pacing", "settings", "logs", "errors", "clock", "addresses"}
+    {
+        "tasks",
+        "price",
+        "ledger",
+        "allowances",
+        "backoff",
+        "completion",
+        "pacing",
+        "settings",
+        "logs",
+        "errors",
+        "clock",
+        "addresses",
+    }
     | {"jsondoor"},
 )
 """Inside service, a part imports from its own layer and from those below it. What is not listed is a use case."""

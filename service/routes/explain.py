@@ -18,7 +18,7 @@ from service.routes.edge import House, caller, house_of, read_fields, shape_name
 
 async def explain(request: HttpRequest) -> HttpResponse:
     """`{"shape", "path"?, "body", "provider"?}`; `body` is that of a create, `path` where it would be sent to."""
-    await caller(request)
+    client = await caller(request)
     house = house_of(request)
     asked = await read_fields(request, ("shape", "path", "body", "provider"), house.limits.create_bytes)
     shape, body, provider = asked.get("shape"), asked.get("body"), asked.get("provider")
@@ -31,7 +31,8 @@ async def explain(request: HttpRequest) -> HttpResponse:
     path = asked.get("path") or _usual_path(house, shape, body)
     if not isinstance(path, str) or shape_name(path) != shape:
         raise _wrong("path", f"the path of a {shape} create is needed, or none")
-    return JSONResponse(_shown(house.explainer.explain(shape, Request("POST", path, body), provider)))
+    standing = await house.store.allowances.standing(client.id, house.clock())
+    return JSONResponse(_shown(house.explainer.explain(shape, Request("POST", path, body), provider, standing)))
 
 
 def _usual_path(house: House, shape: str, body: dict[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from service.store.allowances import AllowanceVerbs
 from service.store.charges import ChargeVerbs
 from service.store.completions import CompletionVerbs
 from service.store.decisions import DecisionVerbs
@@ -27,6 +28,7 @@ class Store:
         self._engine = engine
         self.tasks = TaskVerbs(engine)
         self.placements = PlacementVerbs(engine)
+        self.allowances = AllowanceVerbs(engine)
         self.charges = ChargeVerbs(engine)
         self.watches = WatchVerbs(engine)
         self.doubts = DoubtVerbs(engine)

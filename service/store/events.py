@@ -31,14 +31,18 @@ class OperatorEventVerbs:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    async def note(self, kind: str, subject: str, now: int, fields: Mapping[str, str]) -> bool:
-        """Keeps an operator event. False: it goes on, the row of its last hour counts one more."""
+    async def note(
+        self, kind: str, subject: str, now: int, fields: Mapping[str, str], since: int | None = None
+    ) -> bool:
+        """Keeps an operator event. False: it goes on, the row of its last hour (or of the time from `since` on) counts
+        one more."""
+        ongoing = now - SAME_MS + 1 if since is None else since
 
         def verb(tx: Transaction) -> bool:
             again = tx.run(
                 "UPDATE operator_events SET times = times + 1, last_at = :now, fields = :fields"
-                " WHERE kind = :kind AND subject = :subject AND last_at > :since",
-                kind=kind, subject=subject, now=now, since=now - SAME_MS, fields=rows.dump(dict(fields)),
+                " WHERE kind = :kind AND subject = :subject AND last_at >= :since",
+                kind=kind, subject=subject, now=now, since=ongoing, fields=rows.dump(dict(fields)),
             )  # fmt: skip
             if not again:
                 tx.run(

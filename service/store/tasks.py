@@ -12,13 +12,11 @@ from dataclasses import replace
 from adapters.messages import Report
 from service.ledger import UNPRICED, Quote, Settle, settled
 from service.store import rows
-from service.store.charges import keep_quote, open_charge, settle_charge
+from service.store.allowances import reserve
+from service.store.charges import open_charge, settle_charge
 from service.store.engine import Engine, Transaction
+from service.store.repeats import TWINS_MS, repeated
 from service.tasks import Delivery, Placement, Subscription, Task, TaskState, Verdict
-
-KEYS_KEPT_MS = 48 * 3600 * 1000
-TWINS_MS = 10 * 60 * 1000
-"""How long an identical create counts as a retry of one whose answer was lost."""
 
 Message = Callable[[Subscription], Delivery]
 """Makes the delivery that tells one subscription of a task's end."""
@@ -38,18 +36,19 @@ class TaskVerbs:
         answered_twin_ms: int = 0,
         price: Quote = UNPRICED,
     ) -> Task | None:
-        """Keeps a new task, its subscriptions and (if it is sent at once) its first placement.
+        """Keeps a new task, its subscriptions and (if it is sent at once) its first placement. Raises `Limited` if its
+        client's budgets have no room for `price`, what it costs at its provider.
 
         Returns the earlier task instead, and keeps nothing, if this create repeats one: it has the same idempotency
         key, or the same digest as one of the last `twin_ms` that was never answered and for whose answer nobody
         `waits`, or as any one of the last `answered_twin_ms`."""
 
         def verb(tx: Transaction) -> Task | None:
-            repeated = _of_key(tx, task) if task.idempotency_key else _twin(tx, task, waits, twin_ms, answered_twin_ms)
-            if repeated is not None:
-                return repeated
+            earlier = repeated(tx, task, waits, twin_ms, answered_twin_ms)
+            if earlier is not None:
+                return earlier
             insert_task(tx, task)
-            keep_quote(tx, task.id, task.provider, price)
+            reserve(tx, task, price, task.created_at)
             if placement is not None:
                 insert_placement(tx, placement)
             for subscription in subscriptions:
@@ -57,6 +56,12 @@ class TaskVerbs:
             return None
 
         return await self._engine.write(verb)
+
+    async def repeated(
+        self, task: Task, waits: Callable[[str], bool], twin_ms: int, answered_twin_ms: int
+    ) -> Task | None:
+        """The earlier task that `accept` would return; nothing is kept."""
+        return await self._engine.write(lambda tx: repeated(tx, task, waits, twin_ms, answered_twin_ms))
 
     async def subscribe(
         self, subscription: Subscription, client: str | None, message: Callable[[Task, Subscription], Delivery]
@@ -192,30 +197,6 @@ class TaskVerbs:
 _RECORDED = (
     "id", "was", "state", "updated_at", "finished_at", "due_at", "outcome", "detector", "version",
 )  # fmt: skip
-
-
-def _of_key(tx: Transaction, task: Task) -> Task | None:
-    """The task that was created under this idempotency key; keys are kept for two days."""
-    scope = {"client": task.client, "path": task.path, "key": task.idempotency_key}
-    where = "client = :client AND path = :path AND idempotency_key = :key"
-    since = task.created_at - KEYS_KEPT_MS
-    tx.run(f"UPDATE tasks SET idempotency_key = NULL WHERE {where} AND created_at <= :since", since=since, **scope)
-    row = tx.one(f"SELECT {rows.columns(Task)} FROM tasks WHERE {where}", **scope)
-    return None if row is None else rows.read_task(row)
-
-
-def _twin(
-    tx: Transaction, task: Task, waits: Callable[[str], bool], twin_ms: int, answered_twin_ms: int
-) -> Task | None:
-    now = task.created_at
-    found = tx.all(
-        f"SELECT {rows.columns(Task)} FROM tasks WHERE client = :client AND path = :path AND digest = :digest"
-        " AND (created_at > :all_since OR (answered_at IS NULL AND created_at > :since)) ORDER BY created_at, id",
-        client=task.client, path=task.path, digest=task.digest or "", since=now - twin_ms,
-        all_since=now - answered_twin_ms,
-    )  # fmt: skip
-    twins = (rows.read_task(row) for row in found)
-    return next((twin for twin in twins if twin.created_at > now - answered_twin_ms or not waits(twin.id)), None)
 
 
 def insert_task(tx: Transaction, task: Task) -> None:

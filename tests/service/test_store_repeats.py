@@ -11,7 +11,7 @@ import pytest
 from adapters.messages import Category, Failure, Report, State
 from service.store import Store
 from service.store.lookups import NEWEST
-from service.store.tasks import KEYS_KEPT_MS, TWINS_MS
+from service.store.repeats import KEYS_KEPT_MS, TWINS_MS
 from service.tasks import Format, Task, Verdict, advance, fail
 from tests.service.nouns import ENGINES, NOW, a_message, a_placement, a_subscription, a_task, latest, opened, queued
 

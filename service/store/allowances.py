@@ -1,0 +1,114 @@
+"""The allowances of client keys, and what is spent of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from service.allowances import UNLIMITED, Allowance, Budget, Limited, Period, Standing
+from service.ledger import Quote
+from service.store import rows
+from service.store.charges import keep_quote
+from service.store.engine import Engine, Row, Transaction
+from service.tasks import Task
+
+
+class AllowanceVerbs:
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def all(self) -> Mapping[str, Allowance]:
+        """By client; those without one may do anything but watch."""
+
+        def verb(tx: Transaction) -> Mapping[str, Allowance]:
+            found = tx.all(f"SELECT {rows.columns(Allowance)} FROM allowances ORDER BY client")
+            return {row["client"]: _read(row) for row in found}
+
+        return await self._engine.read(verb)
+
+    async def of(self, client: str) -> Allowance:
+        def verb(tx: Transaction) -> Allowance:
+            row = tx.one(f"SELECT {rows.columns(Allowance)} FROM allowances WHERE client = :client", client=client)
+            return _read(row) if row else Allowance(client)
+
+        return await self._engine.read(verb)
+
+    async def keep(self, allowance: Allowance) -> None:
+        """In the place of what the client was allowed before."""
+
+        def verb(tx: Transaction) -> None:
+            tx.run("DELETE FROM allowances WHERE client = :client", client=allowance.client)
+            tx.run(
+                f"INSERT INTO allowances ({rows.columns(Allowance)}) VALUES ({rows.placeholders(Allowance)})",
+                **_values(allowance),
+            )
+
+        await self._engine.write(verb)
+
+    async def standing(self, client: str, now: int, moving: Task | None = None) -> Standing:
+        """What is allowed and spent now. Not counted is a task that is `moving` to another provider: what is reserved
+        for it, and its current placement, where nothing was accepted."""
+
+        def verb(tx: Transaction) -> Standing:
+            row = tx.one(f"SELECT {rows.columns(Allowance)} FROM allowances WHERE client = :client", client=client)
+            if row is None:
+                return UNLIMITED
+            task, placement = (moving.id, moving.placement) if moving else (None, None)
+            return _standing(tx, _read(row), now, task, placement)
+
+        return await self._engine.read(verb)
+
+
+def reserve(tx: Transaction, task: Task, price: Quote, now: int) -> None:
+    """Keeps what a send of `task` costs at its provider, if its client may spend as much: before its placement, or
+    when it goes to another provider after its last placement was closed. Raises `Limited`.
+
+    The UPDATE that changes nothing locks the allowance: what two transactions spend at once cannot exceed it."""
+    row = tx.one(
+        f"UPDATE allowances SET watch = watch WHERE client = :client RETURNING {rows.columns(Allowance)}",
+        client=task.client,
+    )
+    if row is not None and (short := _standing(tx, _read(row), now, task.id).short_of(price)):
+        raise Limited(short.limit, f"{short.reason}.", short.budget)
+    keep_quote(tx, task.id, task.provider, price)
+
+
+def _standing(
+    tx: Transaction, allowance: Allowance, now: int, task: str | None = None, placement: str | None = None
+) -> Standing:
+    """Without what is reserved for `task`, and without the charge of `placement`."""
+    spent = (_spent(tx, allowance.client, each, now, task or "", placement or "") for each in allowance.budgets)
+    return Standing(allowance, tuple(spent))
+
+
+def _spent(tx: Transaction, client: str, budget: Budget, now: int, task: str, placement: str) -> int:
+    charged = tx.one(
+        "SELECT sum(coalesce(amount, estimate)) AS micros FROM charges WHERE client = :client AND currency = :currency"
+        " AND at >= :since AND placement <> :placement",
+        client=client, currency=budget.currency, since=budget.period.began(now), placement=placement,
+    )  # fmt: skip
+    waiting = tx.one(
+        "SELECT sum(quotes.estimate) AS micros FROM tasks JOIN quotes ON quotes.task = tasks.id"
+        " AND quotes.provider = tasks.provider WHERE tasks.client = :client AND tasks.state = 'ACCEPTED'"
+        " AND quotes.currency = :currency AND tasks.id <> :task",
+        client=client, currency=budget.currency, task=task,
+    )  # fmt: skip
+    return sum(int(row["micros"] or 0) for row in (charged, waiting) if row)
+
+
+def _read(row: Row) -> Allowance:
+    lists = {
+        name: None if (found := rows.load(row[name])) is None else tuple(found) for name in ("providers", "models")
+    }
+    budgets = tuple(Budget(**{**each, "period": Period(each["period"])}) for each in rows.load(row["budgets"]))
+    return Allowance(row["client"], **lists, watch=bool(row["watch"]), budgets=budgets)
+
+
+def _values(allowance: Allowance) -> dict[str, Any]:
+    lists = {"providers": allowance.providers, "models": allowance.models}
+    return {
+        "client": allowance.client,
+        "watch": int(allowance.watch),
+        "budgets": rows.dump([rows.values(budget) for budget in allowance.budgets]),
+        **{name: None if each is None else rows.dump(list(each)) for name, each in lists.items()},
+    }

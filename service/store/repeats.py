@@ -1,0 +1,46 @@
+"""Whether a create repeats an earlier one, which is paid for already. Inside the transaction that would keep it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from service.store import rows
+from service.store.engine import Transaction
+from service.tasks import Task
+
+KEYS_KEPT_MS = 48 * 3600 * 1000
+TWINS_MS = 10 * 60 * 1000
+"""How long an identical create counts as a retry of one whose answer was lost."""
+
+
+def repeated(
+    tx: Transaction, task: Task, waits: Callable[[str], bool], twin_ms: int, answered_twin_ms: int
+) -> Task | None:
+    """The earlier task that this create repeats: it has the same idempotency key, or the same digest as one of the last
+    `twin_ms` that was never answered and for whose answer nobody `waits`, or as any one of the last
+    `answered_twin_ms`."""
+    return _of_key(tx, task) if task.idempotency_key else _twin(tx, task, waits, twin_ms, answered_twin_ms)
+
+
+def _of_key(tx: Transaction, task: Task) -> Task | None:
+    """The task that was created under this idempotency key; keys are kept for two days."""
+    scope = {"client": task.client, "path": task.path, "key": task.idempotency_key}
+    where = "client = :client AND path = :path AND idempotency_key = :key"
+    since = task.created_at - KEYS_KEPT_MS
+    tx.run(f"UPDATE tasks SET idempotency_key = NULL WHERE {where} AND created_at <= :since", since=since, **scope)
+    row = tx.one(f"SELECT {rows.columns(Task)} FROM tasks WHERE {where}", **scope)
+    return None if row is None else rows.read_task(row)
+
+
+def _twin(
+    tx: Transaction, task: Task, waits: Callable[[str], bool], twin_ms: int, answered_twin_ms: int
+) -> Task | None:
+    now = task.created_at
+    found = tx.all(
+        f"SELECT {rows.columns(Task)} FROM tasks WHERE client = :client AND path = :path AND digest = :digest"
+        " AND (created_at > :all_since OR (answered_at IS NULL AND created_at > :since)) ORDER BY created_at, id",
+        client=task.client, path=task.path, digest=task.digest or "", since=now - twin_ms,
+        all_since=now - answered_twin_ms,
+    )  # fmt: skip
+    twins = (rows.read_task(row) for row in found)
+    return next((twin for twin in twins if twin.created_at > now - answered_twin_ms or not waits(twin.id)), None)
