@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from service.ledger import UNPRICED, Quote
 from service.store import rows
-from service.store.charges import keep_quote
+from service.store.allowances import reserve
 from service.store.engine import Engine, Transaction
 from service.tasks import Task
 
@@ -21,7 +21,7 @@ class DecisionVerbs:
     async def reopen(self, task: Task, price: Quote = UNPRICED) -> bool:
         """Writes a task that is to be sent again, if its row still has the version it was made from and no send of it
         is heard of since it was given up (it was adopted). Its send in doubt is given up with it; a late result of that
-        still counts. False: nothing was written."""
+        still counts. False: nothing was written. Raises `Limited` if its client's budgets have no room for `price`."""
         values = rows.task_values(task)
 
         def verb(tx: Transaction) -> bool:
@@ -34,7 +34,7 @@ class DecisionVerbs:
                 **{name: values[name] for name in _REOPENED},
             ):
                 return False
-            keep_quote(tx, task.id, task.provider, price)
+            reserve(tx, task, price, task.updated_at)
             tx.run(
                 "UPDATE placements SET verdict = 'unproven', doubt_at = NULL WHERE id = :id AND verdict = 'in_doubt'",
                 id=task.placement or "",

@@ -12,7 +12,7 @@ from service.allowances import Allowance, Period, read_budget
 from service.store.lookups import NEWEST
 from tests.service.asking import NATIVE, body_of, error_code, paths, record
 from tests.service.prices import asked, bought, priced
-from tests.world import OTHER_KEY, World, world
+from tests.world import ADMIN, OTHER_KEY, World, world
 
 pytestmark = pytest.mark.anyio
 MONTH_MS = 31 * 24 * 3600 * 1000
@@ -176,3 +176,20 @@ async def test_explain_says_that_the_budget_is_in_the_way(tmp_path: Path) -> Non
         [objection] = told["candidates"][0]["objections"]
         assert (told["chosen"], objection["path"]) == (None, "authorization")
         assert "spent or reserved" in objection["reason"]
+
+
+async def test_what_is_sent_again_must_fit_beside_what_is_in_doubt(tmp_path: Path) -> None:
+    async with world(tmp_path, catalogue=priced()) as it:
+        await allow(it, "0.9 USD/total")
+        task_id = await bought(it, "create=lost seconds=9000")
+        await it.settle(905, 5)
+        again, admin = f"/v1/tasks/{task_id}/send-again", it.as_key(ADMIN)
+        reply = await it.client.post(again, json={"confirm": True}, headers=admin)
+        assert (reply.status_code, reply.json()["error"]["code"]) == (403, "budget_exceeded")
+        assert (await record(it, task_id))["state"] == "FAILED"
+        await allow(it, "1 USD/total")
+        assert (await it.client.post(again, json={"confirm": True}, headers=admin)).status_code == 202
+        assert_over(await asked(it, seconds=2), "flat")
+        await it.settle(5)
+        assert len(it.upstreams.creates) == 2
+        assert_over(await asked(it, seconds=2), "flat")
