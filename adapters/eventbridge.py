@@ -73,6 +73,11 @@ def read_claim(headers: Mapping[str, str], body: bytes, configured_url: str) -> 
     return Claim(int(given[TIMESTAMP]), given[CERTIFICATE], given.get(TOKEN), signature, (signed, signed + b"\n"))
 
 
+def certificate_host(region: str) -> str:
+    """Where a region's certificates lie."""
+    return f"{region}-eventbridge.oss-accelerate.aliyuncs.com"
+
+
 def is_certificate_of(url: str, regions: Collection[str]) -> bool:
     """Whether a certificate at `url` speaks for EventBridge in one of these regions. The whole host is compared: such a
     host is an ordinary bucket name, and anyone could own one that only looks alike."""
@@ -81,7 +86,7 @@ def is_certificate_of(url: str, regions: Collection[str]) -> bool:
         plain = parts.port is None and parts.username is None and parts.password is None
     except ValueError:
         return False
-    hosts = {f"{region}-eventbridge.oss-accelerate.aliyuncs.com" for region in regions}
+    hosts = {certificate_host(region) for region in regions}
     exact = url == f"https://{parts.netloc}{parts.path}"
     return plain and exact and parts.netloc in hosts and CERTIFICATE_PATH.fullmatch(parts.path) is not None
 

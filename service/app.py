@@ -7,6 +7,7 @@ import logging
 import math
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -47,6 +48,7 @@ from service.settings import Settings, SettingsError, check_exposure
 from service.signing import CallbackTokens
 from service.store import Store
 from service.submit import Submitter
+from service.sweep import SweepQueue
 from service.tasks import Task
 from service.tell import Teller
 from service.upstream import Upstream, lent_label
@@ -147,6 +149,9 @@ class Ringback:
             sends = SendQueue(upstream, store, sender, clock, timing, _row_id)
             self.workers[f"send.{upstream.label}"] = Worker(f"send.{upstream.label}", sends, clock)
             self.workers[f"look.{upstream.label}"] = Worker(f"look.{upstream.label}", looks(upstream), clock)
+            if upstream.has_list:
+                sweeps = SweepQueue(upstream, store, clock, partial(self._wake, f"look.{upstream.label}"))
+                self.workers[f"sweep.{upstream.label}"] = Worker(f"sweep.{upstream.label}", sweeps, clock)
         for upstream in self.upstreams.providers:
             name = f"look.{lent_label(upstream.provider)}"
             lent = LentLooks(upstream.provider, self.upstreams, store, self.operator, clock, looks)

@@ -125,7 +125,8 @@ class LookQueue:
             await self._unknown(placement, task)
             return
         last_word = placement.empty > 0
-        moved = await self._receiver.report(task, report, "look", placement=placement.id, last_word=last_word)
+        detector = placement.hinted_by or "look"
+        moved = await self._receiver.report(task, report, detector, placement=placement.id, last_word=last_word)
         ended = report.state in ENDED and (report.state is not State.SUCCEEDED or last_word or bool(report.video_url))
         if moved is None and ended and (task.ended or placement.id != task.placement):
             await self._receiver.closed(placement.id, report)
@@ -169,6 +170,8 @@ class LookQueue:
         provider = self._upstream.provider
         promised = not placement.watched and self._urls.of(provider, placement.id) is not None
         if promised and not await self._store.placements.called_back(placement.id):
+            return provider.slow_look_seconds
+        if self._upstream.is_swept(self._clock()):
             return provider.slow_look_seconds
         return self._upstream.every
 

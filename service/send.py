@@ -165,7 +165,8 @@ class Sender:
         now = self._clock()
         provider = upstream.provider
         called_back = self._urls.of(provider, placement) is not None
-        first = provider.slow_look_seconds if called_back else min(provider.first_look_seconds, upstream.every)
+        told = called_back or upstream.is_swept(now)
+        first = provider.slow_look_seconds if told else min(provider.first_look_seconds, upstream.every)
         look_at = now + spread(first, self._jitter)
         await self._keep(task, placement, acceptance.task_id, look_at)
         self._wake(f"look.{task.provider}")

@@ -13,6 +13,9 @@ from service.pacing import Bucket
 from service.vault import hash_key
 
 LOOK_SECONDS = 20.0
+SWEPT_MS = 10_000
+"""How long after a sweep of its list an account counts as swept."""
+
 RESENDS_PER_SECOND = 5.0
 """The pace of creates that were not accepted at first; first sends are as fast as clients are."""
 
@@ -57,6 +60,7 @@ class Upstream:
         self.lent = lent
         self.adapter = adapter
         self.every = every
+        self.swept_at = 0
         self.bucket = Bucket(provider.looks_per_second, now)
         self.sends = Bucket(RESENDS_PER_SECOND, now)
         self._client = client
@@ -67,6 +71,15 @@ class Upstream:
     def name(self) -> str:
         """Of the provider."""
         return self.provider.name
+
+    def is_swept(self, now: int) -> bool:
+        """Whether its list tells what has ended, so that single looks need not."""
+        return now - self.swept_at < SWEPT_MS
+
+    @property
+    def has_list(self) -> bool:
+        """Whether what runs can be listed, and a list is worth more than looks at many tasks at once."""
+        return isinstance(self.adapter, ListAdapter) and self.provider.batch == 1
 
     @property
     def label(self) -> str:

@@ -12,6 +12,7 @@ from service.app import egress_policy
 from service.cli.doctor_egress import check_egress
 from service.cli.doctor_findings import Finding, Level, good, problem, warning
 from service.cli.doctor_providers import check_providers
+from service.cli.doctor_push import check_pushes
 from service.cli.doctor_reach import check_reach
 from service.cli.doctor_storage import check_storage
 from service.cli.exits import Failed
@@ -64,6 +65,7 @@ async def examine(settings: Settings, clock: Clock, resolve: Resolve) -> list[Fi
             *_settings(settings),
             *await check_providers(settings, client, clock),
             *await check_reach(settings, client, resolve),
+            *await check_pushes(settings, client, resolve, clock),
             *check_egress(settings.egress_allow),
             *check_storage(settings),
         ]

@@ -13,7 +13,7 @@ from starlette.routing import Route
 from adapters.base import Adapter
 from adapters.eventbridge import read_event
 from adapters.messages import Unreadable
-from adapters.providers import PROVIDERS, Provider
+from adapters.providers import Provider
 from service.jsondoor import Malformed, read_json
 from service.logs import get_logger
 from service.push import Forged, installation
@@ -32,12 +32,12 @@ async def callback(request: HttpRequest) -> HttpResponse:
     if pushing and pushing[0].provider.pushes and placement_id == installation(pushing[0].provider):
         return await _push(request, pushing[0].provider)
     placement = await house.store.lookups.placement(placement_id) if placement_id else None
-    row = PROVIDERS.get(placement.provider) if placement else None
-    if placement is None or row is None or row.name != request.path_params["provider"]:
+    if placement is None or placement.provider != request.path_params["provider"]:
         raise HTTPException(404)
+    row = house.catalogue.providers.get(placement.provider)
     body = await read_body(request, house.limits.callback_bytes)
     digest = hashlib.sha256(body).hexdigest()
-    named = _named_id(house.shapes[row.shape], body)
+    named = _named_id(house.shapes[row.shape], body) if row else None
     kept = await house.store.placements.keep_callback(placement.id, digest, body, named, house.clock())
     if kept is not None and (upstream := house.upstreams.serving(placement)):
         house.workers[f"look.{upstream.label}"].wake()
@@ -62,7 +62,7 @@ async def _push(request: HttpRequest, provider: Provider) -> HttpResponse:
     placement = await house.store.lookups.placement_of(provider.name, ended.task_id) if ended else None
     if ended is not None and placement is not None:
         digest = hashlib.sha256(ended.event.encode()).hexdigest()  # a retry of the event is the same callback
-        kept = await house.store.placements.keep_callback(placement.id, digest, body, None, house.clock())
+        kept = await house.store.placements.keep_callback(placement.id, digest, body, None, house.clock(), "push")
         if kept is not None and (upstream := house.upstreams.serving(placement)):
             house.workers[f"look.{upstream.label}"].wake()
     return JSONResponse({"ok": True})

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import replace
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
 from adapters.messages import Report
 from service.ledger import Settle, settled
@@ -17,6 +17,15 @@ LOOKED_AT = "verdict IN ('accepted', 'in_doubt', 'unproven')"
 
 CALLBACKS_KEPT = 16
 """Distinct bodies kept of one placement's callbacks: a leaked token cannot fill the disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A send that its upstream works on, by its ids and when it was sent."""
+
+    id: str
+    upstream_id: str
+    sent_at: int
 
 
 class PlacementVerbs:
@@ -42,6 +51,7 @@ class PlacementVerbs:
         def verb(tx: Transaction) -> None:
             tx.run(
                 "UPDATE placements SET looks = looks + 1, empty = empty + :empty, claimed_at = NULL,"
+                " hinted_by = CASE WHEN due_at = :lease THEN NULL ELSE hinted_by END,"
                 " due_at = CASE WHEN due_at = :lease THEN :due_at ELSE due_at END,"
                 " misses = CASE WHEN :heard = 1 THEN 0 ELSE misses + 1 END,"
                 " heard_at = CASE WHEN :heard = 1 THEN :now ELSE heard_at END"
@@ -66,7 +76,7 @@ class PlacementVerbs:
         await self._engine.write(verb)
 
     async def keep_callback(
-        self, placement: str, digest: str, body: bytes, upstream_id: str | None, now: int
+        self, placement: str, digest: str, body: bytes, upstream_id: str | None, now: int, by: str = "callback"
     ) -> Placement | None:
         """Keeps the raw body of an upstream's callback and makes a look due now. At most `CALLBACKS_KEPT` distinct
         bodies a placement, none after its end. None: nothing was done (unknown placement, ended, or a duplicate)."""
@@ -83,12 +93,41 @@ class PlacementVerbs:
             if not kept:
                 return None
             row = tx.one(
-                f"UPDATE placements SET due_at = :now WHERE id = :id RETURNING {rows.columns(Placement)}",
-                id=placement, now=now,
+                "UPDATE placements SET due_at = :now, hinted_by = :by WHERE id = :id"
+                f" RETURNING {rows.columns(Placement)}",
+                id=placement, now=now, by=by,
             )  # fmt: skip
             return None if row is None else rows.read_placement(row)
 
         return await self._engine.write(verb)
+
+    async def watched(self, provider: str, accounts: Collection[str] = ()) -> list[Watched]:
+        """What runs at a provider, or at some of its accounts, as far as is known here; watchers' own keys left out."""
+        theirs, names = rows.any_of("account", accounts)
+
+        def verb(tx: Transaction) -> list[Watched]:
+            found = tx.all(
+                "SELECT id, upstream_id, sent_at FROM placements WHERE provider = :provider AND verdict = 'accepted'"
+                f" AND credential IS NULL AND upstream_id IS NOT NULL AND {theirs}",
+                provider=provider, **names,
+            )  # fmt: skip
+            return [Watched(**row) for row in found]
+
+        return await self._engine.read(verb)
+
+    async def hint(self, placements: Sequence[str], by: str | None, now: int) -> None:
+        """A look is due now, because something says that these have ended (`by`), or that it will not say so any more
+        (None). Those that are being looked at are left alone."""
+
+        def verb(tx: Transaction) -> None:
+            for placement in placements:
+                tx.run(
+                    "UPDATE placements SET due_at = :now, hinted_by = :by WHERE id = :id AND verdict = 'accepted'"
+                    " AND claimed_at IS NULL AND due_at > :now",
+                    id=placement, by=by, now=now,
+                )  # fmt: skip
+
+        await self._engine.write(verb)
 
     async def called_back(self, placement: str) -> bool:
         """Whether the upstream has called back for this placement."""

@@ -106,8 +106,6 @@ TIMES = (
     """CREATE TABLE completions (
         provider {text} NOT NULL, workload {text} NOT NULL, counts {json} NOT NULL, PRIMARY KEY (provider, workload)
         ){strict}""",
-    """CREATE TABLE buckets (
-        account {text} PRIMARY KEY, free_at {int} NOT NULL){strict}""",
 )
 
 WATCH = (

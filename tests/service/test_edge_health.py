@@ -16,7 +16,7 @@ from tests.world import World, world
 
 pytestmark = pytest.mark.anyio
 LOOPS = {"doubt", "deliver"} | {f"{kind}.{provider}" for kind in ("send", "look") for provider in PROVIDERS}
-LOOPS |= {f"look.{provider}:watchers" for provider in PROVIDERS}
+LOOPS |= {f"look.{provider}:watchers" for provider in PROVIDERS} | {"sweep.dashscope"}
 
 
 @asynccontextmanager

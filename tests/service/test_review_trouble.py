@@ -89,7 +89,7 @@ async def test_a_cancel_that_a_look_has_seen_first_is_a_cancel(tmp_path: Path) -
 
         it.between = between
         assert (await it.client.post(f"/v1/tasks/{task_id}/cancel")).json() == {
-            "canceled": True, "task_id": task_id, "state": "CANCELED",
+            "canceled": True, "task_id": task_id, "state": "CANCELED", "message": "Alibaba DashScope has canceled it.",
         }  # fmt: skip
 
 

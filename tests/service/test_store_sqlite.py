@@ -197,7 +197,6 @@ async def test_every_table_is_strict_and_knows_the_states(tmp_path: Path) -> Non
         "charges",
         "quotes",
         "completions",
-        "buckets",
     }
     for change in (
         "UPDATE tasks SET state = 'DONE'",
