@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The launcher: makes the environment once, then runs one command in it.
 
-    python3 scripts/run.py demo | serve | sim | test | check | bench   [arguments are passed on]
+    python3 scripts/run.py demo | serve | sim | test | check | bench NAME   [arguments are passed on]
 
 Needs Python 3.11 and pip (or uv) and nothing else, so this file imports only the standard library. It stays readable
 to older Pythons, so that one of them can say what is missing.
@@ -29,10 +29,13 @@ OLDEST_PYTHON = (3, 11)
 EXTRAS = ("", "[test]", "[test,check]")
 """What can be installed beside the program; each holds what stands before it."""
 
-NEEDS = {"demo": "", "serve": "", "sim": "", "test": "[test]", "check": "[test,check]"}
+NEEDS = {"demo": "", "serve": "", "sim": "", "test": "[test]", "check": "[test,check]", "bench": ""}
 """Every command, and the extras that it needs."""
 
-SEALED = frozenset({"demo", "sim", "test"})
+BENCHES = ("detection",)
+"""The programs of `scripts/bench` that `bench` runs, by name."""
+
+SEALED = frozenset({"demo", "sim", "test", "bench"})
 """Commands that must never spend money: of the caller's environment they see only `HARMLESS`."""
 
 HARMLESS = (
@@ -59,10 +62,10 @@ def main(argv: list[str]) -> int:
         print(__doc__)
         return 0 if argv else 2
     command, arguments = argv[0], argv[1:]
-    if command == "bench":
-        raise Stop("There is no bench yet.")
     if command not in NEEDS:
         raise Stop(f"There is no command {command!r}. Use one of: {', '.join(NEEDS)}.")
+    if command == "bench" and arguments[:1] not in [[name] for name in BENCHES]:
+        raise Stop(f"Which bench? Use one of: {', '.join(BENCHES)}.")
     prepare(NEEDS[command])
     environment = sealed(command, os.environ) if command in SEALED else dict(os.environ)
     if command == "check":
@@ -70,6 +73,9 @@ def main(argv: list[str]) -> int:
     if command == "test":
         os.chdir(ROOT)
         run_instead(["python", "-m", "pytest", *arguments], environment)
+    if command == "bench":
+        os.chdir(ROOT)
+        run_instead(["python", "-m", f"scripts.bench.{arguments[0]}", *arguments[1:]], environment)
     run_instead(["ringback", command, *arguments], environment)
     raise AssertionError("unreachable")
 

@@ -161,9 +161,10 @@ def test_a_moved_checkout_gets_its_environment_anew(checkout: Checkout) -> None:
     assert moved.installed() == [str(checkout.root), str(moved.root)]
 
 
-@pytest.mark.parametrize("command", ["demo", "sim", "test"])
+@pytest.mark.parametrize("command", ["demo", "sim", "test", "bench"])
 def test_commands_that_must_not_spend_money_see_no_key_url_proxy_or_setting(checkout: Checkout, command: str) -> None:
-    (call,) = calls(checkout.run(command, LANG="C.UTF-8", LC_ALL="C.UTF-8", TERM="dumb", **DANGEROUS))
+    words = ("bench", "detection") if command == "bench" else (command,)
+    (call,) = calls(checkout.run(*words, LANG="C.UTF-8", LC_ALL="C.UTF-8", TERM="dumb", **DANGEROUS))
     seen = DANGEROUS.keys() & call.environ.keys()
     assert seen == ({"RINGBACK_TEST_POSTGRES"} if command == "test" else set())
     assert {"PATH", "LANG", "LC_ALL", "TERM"} <= call.environ.keys()
@@ -220,11 +221,17 @@ def test_where_uv_fails_pip_is_tried_and_where_both_fail_the_next_step_is_said(c
     assert calls(checkout.run("demo")), "the next run starts over"
 
 
-@pytest.mark.parametrize("words", [(), ("dmeo",), ("bench",)])
+def test_bench_runs_the_bench_that_was_named_with_its_arguments(checkout: Checkout) -> None:
+    (call,) = calls(checkout.run("bench", "detection", "--kind", "gateway"))
+    assert call.words == ["python", "-m", "scripts.bench.detection", "--kind", "gateway"]
+    assert call.cwd == str(checkout.root)
+
+
+@pytest.mark.parametrize("words", [(), ("dmeo",), ("bench",), ("bench", "speed")])
 def test_what_it_cannot_do_it_says_without_making_an_environment(checkout: Checkout, words: tuple[str, ...]) -> None:
     done = checkout.run(*words)
     assert done.returncode == 2
-    assert "demo" in done.stdout + done.stderr or "no bench yet" in done.stderr
+    assert "demo" in done.stdout + done.stderr or "detection" in done.stderr
     assert checkout.asked() == []
 
 
