@@ -39,6 +39,9 @@ class Adapter(ABC):
     kept_headers: ClassVar[tuple[str, ...]] = ()
     """Request headers of a create, lower-case, that `read_submission` looks at; whoever keeps a request keeps these."""
 
+    services: ClassVar[tuple[str, ...]] = ("",)
+    """The services that a query may be about; a task is known at one of them only."""
+
     transport: ClassVar[Mapping[str, str]] = {}
     """Fields of a create that are about its answer and not about the video: what becomes of each on the way to an
     upstream."""

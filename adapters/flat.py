@@ -40,6 +40,7 @@ class Flat(Adapter):
     usual_page: ClassVar[int] = flat_listing.USUAL_PAGE
     lists_requests: ClassVar[bool] = True
     family: ClassVar[str] = "flat"
+    services: ClassVar[tuple[str, ...]] = tuple(flat_submission.ACTIONS)
     transport: ClassVar[Mapping[str, str]] = {
         "callback_url": "Ringback calls it, the provider never sees it",
         "async": "Ringback always asks so, and holds a connection itself",

@@ -31,6 +31,7 @@ from service.egress import EgressPolicy
 from service.explain import Explainer
 from service.guard import EgressGuard, Resolve
 from service.http import egress_client, upstream_client
+from service.inquire import Inquirer
 from service.ledger import settled_by
 from service.lent import LentLooks
 from service.logs import get_logger
@@ -55,6 +56,7 @@ from service.upstream import Upstream, lent_label
 from service.upstreams import Upstreams, upstreams_of
 from service.vault import Vault, hash_key
 from service.waiting import WaitingRoom
+from service.watch import Watcher
 from service.worker import Worker
 
 log = get_logger("app")
@@ -135,6 +137,10 @@ class Ringback:
         )  # fmt: skip
         self.canceller = Canceller(store, receiver, self.upstreams)
         self.reopener = Reopener(store, self.upstreams, self.shapes, self.catalogue, clock, self._wake)
+        self.inquirer = Inquirer(store, self.clients, self.upstreams, self.operator, self.catalogue, self.urls, clock)
+        self.watcher = Watcher(
+            store, self.inquirer, self.vault, self.teller, self.catalogue, clock, self._jitter, self._wake
+        )
         self.explainer = Explainer(self.upstreams.providers, self.shapes, self.catalogue, self.urls)
         deliveries = DeliveryQueue(store, self.clients, self._egress_client, self.guard, clock, self._jitter)
         self.workers: dict[str, Worker[Any]] = {
@@ -173,6 +179,7 @@ class Ringback:
             canceller=self.canceller,
             reopener=self.reopener,
             explainer=self.explainer,
+            watcher=self.watcher,
             waiting=self.waiting,
             tokens=self.tokens,
             pushes=self.pushes,

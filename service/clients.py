@@ -76,6 +76,11 @@ class Clients:
             self._open_mode = False
         return self._open_mode
 
+    async def may_watch(self, client: Client) -> bool:
+        """Whether it may watch tasks with the operator's upstream accounts: the operator, the one client of open mode,
+        and keys with that right."""
+        return client.admin or client.id == OPEN or await self._store.watches.allowed(client.id)
+
     async def secrets_of(self, client: str) -> tuple[str, ...]:
         """The webhook secrets that sign what a client is sent."""
         key = await self._store.keys.get(client)

@@ -19,17 +19,24 @@ SWEPT_MS = 10_000
 RESENDS_PER_SECOND = 5.0
 """The pace of creates that were not accepted at first; first sends are as fast as clients are."""
 
+REFUSED = frozenset({401, 402, 403})
+"""The statuses of a look that no task can be the reason of."""
+
 NOBODY = "00000000-0000-0000-0000-000000000000"
 """The nil UUID: the id of no task. AceData's Dify plugin tests a credential with it."""
 
 
 class Unheard(Exception):
-    """A look that told nothing; our trouble or the upstream's, never the task's. `retry_after` is in seconds."""
+    """A look that told nothing; our trouble or the upstream's, never the task's. `retry_after` is in seconds;
+    `refused`: the account's key or money is not good."""
 
-    def __init__(self, reason: str, *, throttled: bool = False, retry_after: float | None = None) -> None:
+    def __init__(
+        self, reason: str, *, throttled: bool = False, retry_after: float | None = None, refused: bool = False
+    ) -> None:
         super().__init__(reason)
         self.throttled = throttled
         self.retry_after = retry_after
+        self.refused = refused
 
 
 class Declined(Unheard):
@@ -150,9 +157,15 @@ class Upstream:
             raise Unheard("the reply to the cancel could not be read") from error
 
     def _check(self, response: Response) -> None:
-        if response.status == 429 or response.status >= 500:
-            wait = self.adapter.read_refusal(response).retry_after
-            raise Unheard(f"HTTP {response.status}", throttled=response.status == 429, retry_after=wait)
+        """Raises `Unheard` for what is about the account or the upstream, whatever else the reply says."""
+        status = response.status
+        if 200 <= status < 300:
+            return
+        refusal = self.adapter.read_refusal(response)
+        if status in REFUSED or refusal.failure.category in (Category.AUTH, Category.BILLING):
+            raise Unheard(f"HTTP {status}, {refusal.failure.category}", refused=True)
+        if status == 429 or status >= 500:
+            raise Unheard(f"HTTP {status}", throttled=status == 429, retry_after=refusal.retry_after)
 
     def _category(self, response: Response) -> Category:
         return self.adapter.read_refusal(response).failure.category

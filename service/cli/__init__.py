@@ -33,6 +33,7 @@ GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "list": ("tasks.list_tasks", "List tasks."),
         "cancel": ("cancel.cancel", "Cancel a task."),
         "subscribe": ("subscribe.subscribe", "Have one more URL called back."),
+        "attach": ("attach.attach", "Be called back for a task that was created at a provider itself."),
         "deliveries": ("deliveries.deliveries", "List callbacks and how they went."),
         "replay": ("deliveries.replay", "Send a callback again."),
         "models": ("models.models", "List the models and who offers them."),

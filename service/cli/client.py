@@ -61,6 +61,9 @@ class Client:
             "POST", f"/v1/tasks/{quote(task_id, safe='')}/subscriptions", json={"url": url, "format": form}
         )
 
+    def watch(self, wish: Mapping[str, Any]) -> Any:
+        return self._answer("POST", "/v1/watch", json=wish)
+
     def model(self, name: str) -> Known | None:
         """A model or an alias; the server is asked for what does not come with us, because it may have its own."""
         return find_builtin(name) or next(

@@ -63,7 +63,7 @@ def print_record(record: dict[str, Any]) -> None:
         }
     )
     for placement in record["placements"]:
-        click.echo(_placement(placement))
+        click.echo(_placement(placement, record["watched"]))
     for delivery in record["deliveries"]:
         click.echo(f"callback {delivery['id']} to {delivery['url']}: {delivery['state']}")
         for attempt in delivery["log"]:
@@ -72,11 +72,12 @@ def print_record(record: dict[str, Any]) -> None:
         click.echo("nobody is called back")
 
 
-def _placement(placement: dict[str, Any]) -> str:
+def _placement(placement: dict[str, Any], watched: bool) -> str:
     known_as = f" as {placement['upstream_id']}" if placement["upstream_id"] else ""
     reason = f" ({placement['reason']})" if placement["reason"] else ""
     looks = f", looked at {placement['looks']} times" if placement["looks"] else ""
-    sent = f"sent {when(placement['sent_at'])} to {placement['provider']}{known_as}"
+    did = "watched at" if watched else f"sent {when(placement['sent_at'])} to"
+    sent = f"{did} {placement['provider']}{known_as}"
     return f"{sent}: {placement['verdict']}{reason}{looks}{_price(placement['charge'])}"
 
 

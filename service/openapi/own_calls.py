@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from service.openapi.explaining import EXPLAIN
 from service.openapi.parts import PAGE, SINCE, call, errors, in_path, parameter
+from service.openapi.watching import WATCH
 from service.openapi.words import ADDRESS, FLAG, TEXT, Part, Schema, array, nullable, record, ref, reply, some
 
 
@@ -195,4 +196,12 @@ def _yes_or_no(schema: Schema) -> Part:
     return reply(200, "Yes", schema) | reply(503, "No", schema)
 
 
-OWN_CALLS: Mapping[str, Part] = {**_tasks(), **_task_changes(), **EXPLAIN, **_deliveries(), **_operator(), **_open()}
+OWN_CALLS: Mapping[str, Part] = {
+    **_tasks(),
+    **_task_changes(),
+    **WATCH,
+    **EXPLAIN,
+    **_deliveries(),
+    **_operator(),
+    **_open(),
+}

@@ -240,6 +240,10 @@ OWN: Mapping[str, Part] = {
             record(
                 {
                     "detector": nullable(TEXT),
+                    "watched": described(FLAG, "It was created at the provider itself, not by this server"),
+                    "upstream_times": record(
+                        dict.fromkeys(("created_at", "started_at", "finished_at"), nullable(TIME))
+                    ),
                     "updated_at": TIME,
                     "placements": array(PLACEMENT),
                     "subscriptions": array(ref("Subscription")),

@@ -33,10 +33,12 @@ from service.submit import Submitter
 from service.tell import Teller
 from service.upstreams import Upstreams
 from service.waiting import WaitingRoom
+from service.watch import Watcher
 from service.worker import Worker
 
 log = get_logger("routes")
 OFF_LOOP_BYTES = 256 * 1024
+METADATA_BYTES = 4096
 GATEWAY_QUERY = re.compile(r"/v1/tasks/[^/]*/?")  # what lies below a task is our own API
 STATUS_CATEGORY: Mapping[int, Category] = {
     401: Category.AUTH,
@@ -69,6 +71,7 @@ class House:
     canceller: Canceller
     reopener: Reopener
     explainer: Explainer
+    watcher: Watcher
     waiting: WaitingRoom
     tokens: CallbackTokens
     pushes: PushDesk

@@ -47,6 +47,8 @@ async def record(request: HttpRequest) -> HttpResponse:
         summary(task)
         | {
             "detector": task.detector,
+            "watched": task.watched,
+            "upstream_times": _upstream_times(task),
             "updated_at": iso(task.updated_at),
             "placements": [_placement(placement, task, charges.get(placement.id)) for placement in placements],
             "subscriptions": [shown(subscription) for subscription in subscriptions],
@@ -129,6 +131,13 @@ def _one_of(request: HttpRequest, name: str, words: Any) -> str:
     if text and text not in set(words):
         raise refused(400, Category.INVALID_REQUEST, f"{name}: it may be {', '.join(words)}.")
     return text
+
+
+def _upstream_times(task: Task) -> dict[str, str | None]:
+    """What the provider's latest report said; the task's own times are ours."""
+    names = ("created_at", "started_at", "finished_at")
+    told = {name: getattr(task.outcome, name) if task.outcome else None for name in names}
+    return {name: None if time is None else iso(time) for name, time in told.items()}
 
 
 def _placement(placement: Placement, task: Task, charge: Charge | None) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from service.errors import refused
 from service.jsondoor import Malformed, read_json
 from service.logs import get_logger
 from service.routes.edge import (
+    METADATA_BYTES,
     House,
     caller,
     house_of,
@@ -37,7 +38,6 @@ from service.submit import Order
 from service.tasks import TOLD, Format, Task, describe
 
 log = get_logger("routes")
-METADATA_BYTES = 4096
 ORDER_HEADERS = ("x-callback-url", "x-callback-format", "x-ringback-metadata", "x-ringback-provider")
 """Headers of a create that mean something to us; never sent upstream."""
 

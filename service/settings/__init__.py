@@ -36,6 +36,7 @@ __all__ = [
     "load",
     "load_client",
     "read_catalogue",
+    "read_variable",
     "scrub",
     "sentence",
     "variables",
@@ -135,6 +136,11 @@ def load_client(environ: Mapping[str, str] = os.environ) -> ClientSettings:
         return ClientSettings.model_validate(values)
     except ValidationError as error:
         raise SettingsError(problems_of(error, ClientSettings, Given(values, variables, ()))) from None
+
+
+def read_variable(name: str, environ: Mapping[str, str] = os.environ) -> str | None:
+    """One that the user has named on the command line."""
+    return environ.get(name)
 
 
 def check_exposure(settings: Settings, has_keys: bool) -> None:

@@ -1,0 +1,180 @@
+"""The one question before a watch: does the provider know this task, and whose is it? What another client has must look
+exactly like what nobody knows: in the answer, and in what the provider is asked."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+
+from adapters.catalogue import Catalogue
+from adapters.messages import Category, Fields, Query, Report, State
+from adapters.providers import Provider
+from service.callback_urls import CallbackUrls
+from service.clients import Client, Clients
+from service.clock import Clock
+from service.errors import Refused, refused
+from service.logs import get_logger
+from service.operator import Operator
+from service.pacing import Bucket
+from service.poll import THROTTLED_SECONDS
+from service.store import Store
+from service.tasks import Format, Task
+from service.upstream import Unheard, Upstream
+from service.upstreams import Upstreams
+
+log = get_logger("watch")
+Sleep = Callable[[float], Awaitable[None]]
+
+LONGEST_WAIT_MS = 5_000
+"""How long a question may wait for its turn in an account's pace."""
+
+AGAIN_SECONDS = 5.0
+"""After which somebody who could not be served may ask again, at least."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a client wants to be told of. `key` is its own key at the provider; without one the operator's account is
+    asked. `callback_url` has been checked."""
+
+    client: Client
+    provider: str
+    upstream_id: str
+    callback_url: str | None = None
+    format: Format = Format.OWN
+    key: str | None = None
+    model: str = ""
+    metadata: Fields | None = None
+
+    def sees(self, task: Task) -> bool:
+        return self.client.admin or task.client == self.client.id
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The account that knows a task, the service that it is known at, and what it says."""
+
+    account: Upstream
+    service: str
+    report: Report
+
+
+class Inquirer:
+    """`sleep` waits for a turn, in seconds."""
+
+    def __init__(
+        self,
+        store: Store,
+        clients: Clients,
+        upstreams: Upstreams,
+        operator: Operator,
+        catalogue: Catalogue,
+        urls: CallbackUrls,
+        clock: Clock,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        self._store = store
+        self._clients = clients
+        self._upstreams = upstreams
+        self._operator = operator
+        self._catalogue = catalogue
+        self._urls = urls
+        self._clock = clock
+        self._sleep = sleep
+        self._lenders: dict[tuple[str, str], Bucket] = {}
+
+    async def find(self, wish: Wish) -> Found | Task:
+        """What the first account that knows the task says of it; or the task itself, if the client has it already.
+        Raises `Refused`: 400 (a field), 403 (no right), 404 (not known, or another client's), 503 (nobody said)."""
+        trouble: tuple[Upstream, Unheard] | None = None
+        accounts = await self._accounts(wish)
+        for account, service in product(accounts, self._services(accounts[0], wish)):
+            try:
+                report = await self._ask(wish, account, service)
+            except Unheard as error:
+                trouble = trouble or (account, error)
+                continue
+            owner = await self._owner(account.provider, report) if report else None
+            if owner is not None and wish.sees(owner):
+                return owner
+            if report is not None and owner is None:
+                return Found(account, service, report)
+        raise await self._not_asked(*trouble) if trouble else unknown()
+
+    async def _accounts(self, wish: Wish) -> Sequence[Upstream]:
+        """Who is asked. Raises `Refused`."""
+        pool = self._upstreams.pool(wish.provider)
+        if not pool:
+            names = ", ".join(each.name for each in self._upstreams.providers) or "none"
+            raise refused(400, Category.INVALID_REQUEST, f"provider: it may be {names}.")
+        if wish.key is not None:
+            return (pool[0].with_key(wish.key),)
+        if await self._clients.may_watch(wish.client):
+            return pool
+        text = "upstream_key: send your own key at the provider; this client key may not watch with the server's."
+        raise refused(403, Category.AUTH, text)
+
+    def _services(self, account: Upstream, wish: Wish) -> Sequence[str]:
+        model = self._catalogue.find(wish.model)
+        services = account.adapter.services
+        return (model.service,) if model is not None and model.service in services else services
+
+    async def _ask(self, wish: Wish, account: Upstream, service: str) -> Report | None:
+        """None: it is not known there. Raises `Unheard`, and `Refused` if its turn would not come soon."""
+        await self._take_turn(wish, account)
+        try:
+            heard = await account.look(Query((wish.upstream_id,), service))
+        except Unheard as error:
+            if error.throttled:
+                account.bucket.pause(self._clock() + int(THROTTLED_SECONDS * 1000))
+            raise
+        report = heard.get(wish.upstream_id)
+        return None if report is None or report.state is State.UNKNOWN else report
+
+    async def _take_turn(self, wish: Wish, account: Upstream) -> None:
+        """The pace of an operator's account is shared with its looks. Who lends keys, good or not, has one pace for all
+        of them at each provider."""
+        bucket, now = account.bucket, self._clock()
+        if account.lent:
+            fresh = Bucket(account.provider.looks_per_second, now)
+            bucket = self._lenders.setdefault((wish.client.id, account.name), fresh)
+        wait = 0 if bucket.room(now) else bucket.free_at - now
+        if wait > LONGEST_WAIT_MS:
+            raise _later(f"{account.provider.title} is asked as often as it allows.", wait / 1000)
+        bucket.take(1, now)
+        if wait > 0:
+            await self._sleep(wait / 1000)
+
+    async def _owner(self, provider: Provider, report: Report) -> Task | None:
+        """Whose task it is already: by its id; or, if it is a send whose answer was lost, by the callback URL in its
+        record, which only we gave out."""
+        placement_id = self._urls.placement(provider, report.callback_url)
+        placement = await self._store.lookups.placement(placement_id) if placement_id else None
+        if placement is not None:
+            return await self._store.lookups.task(placement.task)
+        return await self._store.watches.task_of(provider.name, report.task_id)
+
+    async def _not_asked(self, account: Upstream, error: Unheard) -> Refused:
+        title = account.provider.title
+        log.event("watch.unheard", provider=account.name, account=account.label, reason=str(error))
+        if not error.refused:
+            return _later(f"{title} cannot be asked at the moment ({error}).", error.retry_after or 0.0)
+        if account.lent:
+            return refused(400, Category.INVALID_REQUEST, f"upstream_key: {title} refuses it.")
+        await self._operator.tell("upstream.look_refused", account.label, provider=account.name, reason=str(error))
+        text = f"{title} refuses this server's account at the moment; its operator has been told."
+        return refused(403, Category.OURS, text, "upstream_account")
+
+
+def unknown() -> Refused:
+    text = "The provider does not know such a task. If it was created just now, try again in a few seconds."
+    return refused(404, Category.NOT_FOUND, text, "not_found")
+
+
+def _later(text: str, seconds: float) -> Refused:
+    wait = max(math.ceil(seconds), AGAIN_SECONDS)
+    error = refused(503, Category.REJECTED, f"{text} Nothing is watched yet; try again in {wait:g} seconds.")
+    return Refused(replace(error.refusal, retry_after=wait))
