@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from service.openapi import document
 from service.routes import ROUTES
+from tests.service.elsewhere import OWN_KEY, at_provider
 from tests.world import ADMIN, World, world
 
 pytestmark = pytest.mark.anyio
@@ -89,6 +90,12 @@ async def test_replies_are_what_it_promises(tmp_path: Path) -> None:
         doubtful = (await call("POST", "/wan/videos", lost | {"async": True}))["task_id"]
         await call("POST", again, {"confirm": False}, 409, task_id=doubtful)
         await call("POST", again, {"confirm": True}, 202, task_id=doubtful)
+        sent = (await call("GET", "/v1/tasks/{task_id}/record", task_id=task))["placements"][0]
+        await call("POST", "/v1/watch", {"provider": sent["provider"], "task_id": sent["upstream_id"]})
+        mine = {"provider": "apiyi", "upstream_key": OWN_KEY}
+        await call("POST", "/v1/watch", mine | {"task_id": await at_provider(it, "apiyi")}, 201)
+        await call("POST", "/v1/watch", mine | {"task_id": "nothing"}, 404)
+        await call("POST", "/v1/watch", mine, 400)
         await call("GET", "/v1/models")
         await call("POST", "/v1/keys", {"name": "new"}, 201)
         await call("GET", "/v1/keys")

@@ -665,6 +665,20 @@ async def test_questions_that_would_wait_long_for_their_turn_are_sent_away(tmp_p
         assert (await watch(it, ACEDATA, "id-4", upstream_key=OWN_KEY)).status_code == 404
 
 
+async def test_the_operator_cannot_have_a_watched_task_sent(tmp_path: Path) -> None:
+    async with world(tmp_path) as it:
+        upstream_id = await at_provider(it, "dashscope", "nourl seconds=5")
+        task_id = await watched(it, "dashscope", upstream_id, upstream_key=OWN_KEY)
+        await it.settle(60)
+        assert (await record(it, task_id))["error"]["code"] == "no_result"
+        path = f"/v1/tasks/{task_id}/send-again"
+        answer = await it.client.post(path, json={"confirm": True}, headers=it.as_key(ADMIN))
+        assert answer.status_code == 409
+        assert "only watched here" in answer.json()["error"]["message"]
+        await it.settle(600, 60)
+        assert creates(it) == 1
+
+
 async def test_a_failed_watched_task_is_never_sent_anywhere(tmp_path: Path) -> None:
     async with world(tmp_path) as it:
         task_id = await watched(
