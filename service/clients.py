@@ -76,10 +76,13 @@ class Clients:
             self._open_mode = False
         return self._open_mode
 
-    async def may_watch(self, client: Client) -> bool:
-        """Whether it may watch tasks with the operator's upstream accounts: the operator, the one client of open mode,
-        and keys with that right."""
-        return client.admin or client.id == OPEN or await self._store.watches.allowed(client.id)
+    async def may_watch(self, client: Client, provider: str) -> bool:
+        """Whether it may watch tasks with the operator's accounts at a provider: the operator, the one client of open
+        mode, and keys with that right, at the providers that they may use."""
+        if client.admin or client.id == OPEN:
+            return True
+        allowed = await self._store.allowances.of(client.id)
+        return allowed.watch and (allowed.providers is None or provider in allowed.providers)
 
     async def secrets_of(self, client: str) -> tuple[str, ...]:
         """The webhook secrets that sign what a client is sent."""

@@ -112,9 +112,9 @@ class Inquirer:
             raise refused(400, Category.INVALID_REQUEST, f"provider: it may be {names}.")
         if wish.key is not None:
             return (pool[0].with_key(wish.key),)
-        if await self._clients.may_watch(wish.client):
+        if await self._clients.may_watch(wish.client, wish.provider):
             return pool
-        text = "upstream_key: send your own key at the provider; this client key may not watch with the server's."
+        text = "upstream_key: send your own key at the provider; this client key may not watch there with the server's."
         raise refused(403, Category.AUTH, text)
 
     def _services(self, account: Upstream, wish: Wish) -> Sequence[str]:

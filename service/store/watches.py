@@ -72,16 +72,6 @@ class WatchVerbs:
 
         return await self._engine.read(verb)
 
-    async def allowed(self, client: str) -> bool:
-        """Whether a client key may watch with the operator's upstream accounts."""
-
-        def verb(tx: Transaction) -> bool:
-            return (
-                tx.one("SELECT client FROM allowances WHERE client = :client AND watch = 1", client=client) is not None
-            )
-
-        return await self._engine.read(verb)
-
 
 def _task_of(tx: Transaction, provider: str, upstream_id: str | None) -> Task | None:
     row = tx.one(

@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 
+from service.allowances import Allowance
 from tests.service.asking import NATIVE, SHAPES, body_of
 from tests.world import SIMULATOR, World
 
@@ -52,10 +53,9 @@ async def watched(it: World, provider: str, upstream_id: str, **how: Any) -> str
     return task_id
 
 
-async def grant(it: World, client: str = "env:first") -> None:
-    """Gives a client key the right to watch with the server's accounts."""
-    sql = "INSERT INTO allowances (client, watch, budgets) VALUES (:client, 1, '{}')"
-    await it.ringback.store._engine.write(lambda tx: tx.run(sql, client=client))
+async def grant(it: World, client: str = "env:first", providers: tuple[str, ...] | None = None) -> None:
+    """Gives a client key the right to watch with the server's accounts (at these providers)."""
+    await it.ringback.store.allowances.keep(Allowance(client, providers=providers, watch=True))
 
 
 async def credentials(it: World) -> list[bytes | None]:

@@ -138,10 +138,3 @@ async def test_a_watchers_key_is_erased_when_its_task_ends(store: Store) -> None
     assert await store.tasks.record(moved, Verdict.ENDED, lambda subscription: a_message(task, subscription))
     assert (await placement_of(store, task)).credential is None
     assert await store.watches.lent("dashscope") == []
-
-
-async def test_the_right_to_watch_is_a_clients_own(store: Store) -> None:
-    sql = "INSERT INTO allowances (client, watch, budgets) VALUES (:client, :watch, '{}')"
-    for client, watch in (("yes", 1), ("no", 0)):
-        await store._engine.write(lambda tx, client=client, watch=watch: tx.run(sql, client=client, watch=watch))
-    assert [await store.watches.allowed(client) for client in ("yes", "no", "other")] == [True, False, False]

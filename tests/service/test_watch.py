@@ -194,6 +194,15 @@ async def test_without_the_right_only_an_own_key_will_do(tmp_path: Path) -> None
         assert (await watch(it, "apiyi", upstream_id, upstream_key=operators_key("apiyi"))).status_code == 201
 
 
+async def test_the_right_holds_where_the_key_may_use_the_provider(tmp_path: Path) -> None:
+    async with world(tmp_path) as it:
+        await grant(it, providers=("apiyi",))
+        await watched(it, "apiyi", await at_provider(it, "apiyi", key=operators_key("apiyi")))
+        elsewhere = await at_provider(it, "dashscope", key=operators_key("dashscope"))
+        assert (await watch(it, "dashscope", elsewhere)).status_code == 403
+        await watched(it, "dashscope", await at_provider(it, "dashscope"), upstream_key=OWN_KEY)
+
+
 async def test_the_operator_and_open_mode_watch_with_the_servers_account(tmp_path: Path) -> None:
     async with world(tmp_path) as it:
         upstream_id = await at_provider(it, "apiyi", key=operators_key("apiyi"))
