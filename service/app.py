@@ -29,9 +29,9 @@ from service.clock import Clock, system_clock
 from service.deliver import DeliveryQueue
 from service.egress import EgressPolicy
 from service.explain import Explainer
+from service.find import Finder
 from service.guard import EgressGuard, Resolve
 from service.http import egress_client, upstream_client
-from service.inquire import Inquirer
 from service.ledger import settled_by
 from service.lent import LentLooks
 from service.logs import get_logger
@@ -137,9 +137,9 @@ class Ringback:
         )  # fmt: skip
         self.canceller = Canceller(store, receiver, self.upstreams)
         self.reopener = Reopener(store, self.upstreams, self.shapes, self.catalogue, clock, self._wake)
-        self.inquirer = Inquirer(store, self.clients, self.upstreams, self.operator, self.catalogue, self.urls, clock)
+        self.finder = Finder(store, self.clients, self.upstreams, self.operator, self.catalogue, self.urls, clock)
         self.watcher = Watcher(
-            store, self.inquirer, self.vault, self.teller, self.catalogue, clock, self._jitter, self._wake
+            store, self.finder, self.vault, self.teller, self.catalogue, clock, self._jitter, self._wake
         )
         self.explainer = Explainer(self.upstreams.providers, self.shapes, self.catalogue, self.urls)
         deliveries = DeliveryQueue(store, self.clients, self._egress_client, self.guard, clock, self._jitter)

@@ -10,7 +10,7 @@ from adapters.catalogue import Catalogue
 from adapters.messages import Report, State
 from service.backoff import Jitter, spread
 from service.clock import Clock
-from service.inquire import Found, Inquirer, Wish, unknown
+from service.find import Finder, Found, Wish, unknown
 from service.logs import get_logger
 from service.poll import AGAIN_SECONDS
 from service.store import Store
@@ -27,7 +27,7 @@ class Watcher:
     def __init__(
         self,
         store: Store,
-        inquirer: Inquirer,
+        finder: Finder,
         vault: Vault,
         teller: Teller,
         catalogue: Catalogue,
@@ -36,7 +36,7 @@ class Watcher:
         wake: Callable[[str], None],
     ) -> None:
         self._store = store
-        self._inquirer = inquirer
+        self._finder = finder
         self._vault = vault
         self._teller = teller
         self._catalogue = catalogue
@@ -49,7 +49,7 @@ class Watcher:
         find it again. Raises `Refused`."""
         known = await self._store.watches.task_of(wish.provider, wish.upstream_id)
         if known is None or not wish.sees(known):
-            found = await self._inquirer.find(wish)
+            found = await self._finder.find(wish)
             if isinstance(found, Task):
                 known = found
             else:

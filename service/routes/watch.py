@@ -15,7 +15,7 @@ from starlette.routing import Route
 from adapters.messages import Category
 from service.clients import Client
 from service.errors import Refused, refused
-from service.inquire import Wish
+from service.find import Wish
 from service.routes.edge import METADATA_BYTES, caller, house_of, read_fields
 from service.tasks import Format
 from service.tell import summary

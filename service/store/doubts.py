@@ -96,13 +96,14 @@ class DoubtVerbs:
         return await self._engine.read(verb)
 
     async def strangers(self, provider: str, upstream_ids: Collection[str]) -> set[str]:
-        """Those of the ids under which the provider has accepted nothing that we know of."""
+        """Those of the ids under which the provider has accepted nothing that we know to be sent by us; somebody may
+        watch one of them, and it is the lost one all the same."""
 
         def verb(tx: Transaction) -> set[str]:
             known: set[str] = set()
             for some in _parts(list(upstream_ids)):
                 these, names = rows.any_of("upstream_id", some)
-                sql = f"SELECT upstream_id FROM placements WHERE provider = :provider AND {these}"
+                sql = f"SELECT upstream_id FROM placements WHERE provider = :provider AND watched = 0 AND {these}"
                 known |= {row["upstream_id"] for row in tx.all(sql, provider=provider, **names)}
             return set(upstream_ids) - known
 

@@ -95,6 +95,12 @@ async def test_an_answer_that_names_a_watched_id_is_recorded_all_the_same(store:
     assert pushed.task == sent.id
 
 
+async def test_a_lost_send_is_looked_for_among_what_is_watched_too(store: Store) -> None:
+    await watched(store, upstream_id="up")
+    await queued(store, "ours", provider="dashscope")
+    assert await store.doubts.strangers("dashscope", {"up", "ours", "new"}) == {"up", "new"}
+
+
 async def test_a_callback_may_prove_a_send_that_somebody_watches(store: Store) -> None:
     sent = await kept(store)
     await watched(store, upstream_id="up", provider="acedata")

@@ -62,7 +62,7 @@ class Found:
     report: Report
 
 
-class Inquirer:
+class Finder:
     """`sleep` waits for a turn, in seconds."""
 
     def __init__(
