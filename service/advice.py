@@ -1,8 +1,11 @@
-"""What the operator's events mean and what to do next: one sentence a kind."""
+"""What the operator's events mean, how a task stands that needs a person, and what to do next: one sentence each."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+from service.reopen import reason_for
+from service.tasks import NO_RESULT, NOT_ACCEPTED, OUTCOME_UNKNOWN, TASK_EXPIRED, Placement, Task, TaskState, Verdict
 
 EVENTS: Mapping[str, str] = {
     "submission.in_doubt": (
@@ -52,3 +55,34 @@ EVENTS: Mapping[str, str] = {
     ),
 }
 """By kind."""
+
+DOUBTFUL = (
+    "Proof is waited for; meanwhile, if the provider's console shows the video, its operator can say so"
+    " (`ringback adopt {task} UPSTREAM_ID`), or pay for another one (`ringback send-again {task}`)."
+)
+ENDED: Mapping[str, str] = {
+    OUTCOME_UNKNOWN.code: (
+        "If the provider's console shows the video, the operator can have it told"
+        " (`ringback adopt {task} UPSTREAM_ID`); if not, have another one made (`ringback send-again {task}`)."
+    ),
+    TASK_EXPIRED.code: (
+        "If the provider still has the video, the operator can have it told (`ringback adopt {task} {upstream_id}`); if"
+        " not, have another one made (`ringback send-again {task}`)."
+    ),
+    NO_RESULT.code: (
+        "The operator can ask the provider for the video by its id {upstream_id}, or have another one made and paid for"
+        " (`ringback send-again {task}`)."
+    ),
+    NOT_ACCEPTED.code: "The operator can have it sent again (`ringback send-again {task}`); nothing was paid for it.",
+}
+"""What is left to do for a task, by the words of ours that it ended by."""
+
+
+def next_step(task: Task, sends: Sequence[Placement]) -> str | None:
+    """What a person can do for a task now; None: nothing, it goes on by itself or is over."""
+    reason = reason_for(task)
+    if reason is None or any(send.verdict is Verdict.ACCEPTED for send in sends):
+        return None
+    text = DOUBTFUL if task.state is TaskState.IN_DOUBT else ENDED[reason]
+    named = (send.upstream_id for send in reversed(sends) if send.upstream_id)
+    return text.format(task=task.id, upstream_id=next(named, "UPSTREAM_ID"))

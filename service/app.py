@@ -20,6 +20,7 @@ from starlette.middleware import Middleware
 from adapters import SHAPES
 from adapters.base import Adapter
 from service.addresses import parse_allow
+from service.adopt import Adopter
 from service.backoff import Jitter, random_jitter
 from service.callback_urls import CallbackUrls
 from service.cancel import Canceller
@@ -136,6 +137,9 @@ class Ringback:
             settings.submit_wait_seconds, self.operator,
         )  # fmt: skip
         self.canceller = Canceller(store, receiver, self.upstreams)
+        self.adopter = Adopter(
+            store, receiver, self.upstreams, self.shapes, self.catalogue, self.urls, clock, self._wake
+        )
         self.reopener = Reopener(store, self.upstreams, self.shapes, self.catalogue, clock, self._wake)
         self.finder = Finder(store, self.clients, self.upstreams, self.operator, self.catalogue, self.urls, clock)
         self.watcher = Watcher(
@@ -177,6 +181,7 @@ class Ringback:
             clients=self.clients,
             submitter=self.submitter,
             canceller=self.canceller,
+            adopter=self.adopter,
             reopener=self.reopener,
             explainer=self.explainer,
             watcher=self.watcher,

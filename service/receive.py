@@ -59,7 +59,8 @@ class Receiver:
             report = replace(report, state=State.FAILED, failure=NO_RESULT)
 
         def change(latest: Task) -> Task | None:
-            earlier = placement not in (None, latest.placement)
+            waits = latest.state is TaskState.ACCEPTED  # all of its sends are over
+            earlier = placement is not None and (waits or placement != latest.placement)
             if only not in (None, latest.state) or (earlier and report.state is not State.SUCCEEDED):
                 return None
             return advance(latest, report, self._clock(), detector, earlier=earlier)

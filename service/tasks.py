@@ -30,8 +30,8 @@ ENDED = frozenset({TaskState.SUCCEEDED, TaskState.FAILED, TaskState.CANCELED, Ta
 
 _LOOKED = frozenset({TaskState.RUNNING, *ENDED})
 NEXT: Mapping[TaskState, frozenset[TaskState]] = {
-    # SUCCEEDED: by the late result of an earlier send that had been given up, while another one waits or is on its way.
-    TaskState.ACCEPTED: frozenset({TaskState.SUBMITTING, TaskState.CANCELED, TaskState.FAILED, TaskState.SUCCEEDED}),
+    # QUEUED, SUCCEEDED: an earlier send that had been given up is proven, while another one waits or is on its way.
+    TaskState.ACCEPTED: frozenset({TaskState.SUBMITTING, TaskState.QUEUED, *ENDED} - {TaskState.EXPIRED}),
     TaskState.SUBMITTING: frozenset(
         {TaskState.QUEUED, TaskState.FAILED, TaskState.ACCEPTED, TaskState.IN_DOUBT, TaskState.SUCCEEDED}
     ),

@@ -23,6 +23,7 @@ GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     },
     "Operate a server": {
         "events": ("events.events", "Show what needs you, and what to do next."),
+        "adopt": ("adopt.adopt", "Say under which id the provider has a lost submission."),
         "send-again": ("send_again.send_again", "Have a task made once more that is in doubt."),
     },
     "Use a server": {

@@ -52,6 +52,9 @@ class Client:
     def cancel(self, task_id: str) -> Any:
         return self._answer("POST", f"/v1/tasks/{quote(task_id, safe='')}/cancel", json={})
 
+    def adopt(self, task_id: str, found: Mapping[str, str]) -> Any:
+        return self._answer("POST", f"/v1/tasks/{quote(task_id, safe='')}/adopt", json=found)
+
     def send_again(self, task_id: str, provider: str | None, *, confirm: bool) -> Any:
         path = f"/v1/tasks/{quote(task_id, safe='')}/send-again"
         return self._answer("POST", path, json={"confirm": confirm} | ({"provider": provider} if provider else {}))

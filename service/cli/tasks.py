@@ -60,6 +60,7 @@ def print_record(record: dict[str, Any]) -> None:
             "noticed by": record["detector"],
             "usage": record["usage"],
             "metadata": record["metadata"],
+            "next step": record["next_step"],
         }
     )
     for placement in record["placements"]:

@@ -7,7 +7,22 @@ from collections.abc import Mapping
 from service.openapi.explaining import EXPLAIN
 from service.openapi.parts import PAGE, SINCE, call, errors, in_path, parameter
 from service.openapi.watching import WATCH
-from service.openapi.words import ADDRESS, FLAG, TEXT, Part, Schema, array, nullable, record, ref, reply, some
+from service.openapi.words import (
+    ADDRESS,
+    FLAG,
+    TEXT,
+    Part,
+    Schema,
+    array,
+    described,
+    nullable,
+    record,
+    ref,
+    reply,
+    some,
+)
+
+WHICH = ("provider", "account", "placement")
 
 
 def _tasks() -> Part:
@@ -45,6 +60,9 @@ def _tasks() -> Part:
 
 def _task_changes() -> Part:
     subscribed = record({"subscriptions": array(ref("Subscription"))})
+    which = {name: described(TEXT, "Which send, where several are in doubt") for name in WHICH}
+    told = dict.fromkeys(("task_id", "provider", "placement", "upstream_id", "message"), TEXT)
+    adopted = record(told | {"state": ref("State")})
     sent = record({"task_id": TEXT, "state": ref("State"), "provider": TEXT, "message": TEXT})
     now = record({"canceled": FLAG, "message": TEXT, "task_id": TEXT, "state": ref("State")})
     return {
@@ -52,6 +70,16 @@ def _task_changes() -> Part:
             "parameters": in_path("task_id"),
             "post": call(
                 "cancel", "Ringback", "Cancel a task", reply(200, "How it is now", now) | errors("own", 401, 404, 415)
+            ),
+        },
+        "/v1/tasks/{task_id}/adopt": {
+            "parameters": in_path("task_id"),
+            "post": call(
+                "adopt",
+                "Ringback",
+                "Say under which id the provider has a lost submission (operator); nothing new is sent",
+                reply(200, "It is looked at", adopted) | errors("own", 400, 401, 403, 404, 409, 413, 415, 503),
+                body=record({**which, "upstream_id": {**TEXT, "minLength": 1}}, ("upstream_id",)),
             ),
         },
         "/v1/tasks/{task_id}/send-again": {

@@ -240,6 +240,7 @@ OWN: Mapping[str, Part] = {
             record(
                 {
                     "detector": nullable(TEXT),
+                    "next_step": described(nullable(TEXT), "What a person can do for it now"),
                     "watched": described(FLAG, "It was created at the provider itself, not by this server"),
                     "upstream_times": record(
                         dict.fromkeys(("created_at", "started_at", "finished_at"), nullable(TIME))

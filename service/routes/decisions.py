@@ -8,9 +8,33 @@ from starlette.responses import Response as HttpResponse
 from starlette.routing import Route
 
 from adapters.messages import Category
+from service.adopt import Find
 from service.errors import refused
 from service.routes.edge import admin, house_of, not_found, read_fields
 from service.tasks import Task
+
+FOUND = ("upstream_id", "provider", "account", "placement")
+
+
+async def adopt(request: HttpRequest) -> HttpResponse:
+    """`{"upstream_id", "provider"?, "account"?, "placement"?}`; the last three say which send, where several are in
+    doubt."""
+    await admin(request)
+    fields = await read_fields(request, FOUND)
+    if not all(isinstance(fields.get(name, ""), str) for name in FOUND) or not fields.get("upstream_id"):
+        text = "upstream_id: a text is needed; provider, account and placement may be texts."
+        raise refused(400, Category.INVALID_REQUEST, text)
+    done = await house_of(request).adopter.adopt(await _task(request), Find(**fields))
+    return JSONResponse(
+        {
+            "task_id": done.task.id,
+            "state": done.task.state,
+            "provider": done.placement.provider,
+            "placement": done.placement.id,
+            "upstream_id": fields["upstream_id"],
+            "message": done.message,
+        }
+    )
 
 
 async def send_again(request: HttpRequest) -> HttpResponse:
@@ -32,5 +56,6 @@ async def _task(request: HttpRequest) -> Task:
 
 
 ROUTES = [
+    Route("/v1/tasks/{task_id}/adopt", adopt, methods=["POST"]),
     Route("/v1/tasks/{task_id}/send-again", send_again, methods=["POST"]),
 ]

@@ -18,6 +18,7 @@ from starlette.responses import Response as HttpResponse
 from adapters.base import Adapter
 from adapters.catalogue import Catalogue
 from adapters.messages import Category, Refusal, Request, Response, Unreadable
+from service.adopt import Adopter
 from service.cancel import Canceller
 from service.clients import Client, Clients
 from service.clock import Clock
@@ -69,6 +70,7 @@ class House:
     clients: Clients
     submitter: Submitter
     canceller: Canceller
+    adopter: Adopter
     reopener: Reopener
     explainer: Explainer
     watcher: Watcher

@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from adapters.messages import Category
 from adapters.model import Model
+from service.advice import next_step
 from service.errors import refused
 from service.ledger import Charge
 from service.routes.edge import House, caller, house_of, not_found, scope
@@ -47,6 +48,7 @@ async def record(request: HttpRequest) -> HttpResponse:
         summary(task)
         | {
             "detector": task.detector,
+            "next_step": next_step(task, placements),
             "watched": task.watched,
             "upstream_times": _upstream_times(task),
             "updated_at": iso(task.updated_at),

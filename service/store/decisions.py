@@ -18,6 +18,24 @@ class DecisionVerbs:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
+    async def revive(self, placement: str, upstream_id: str, now: int, look_at: int) -> Task | None:
+        """A send that its upstream had stopped to know is looked at again, as if it had just been accepted. Returns its
+        task. None, and nothing is written, if it is looked at already."""
+
+        def verb(tx: Transaction) -> Task | None:
+            found = tx.one(
+                "UPDATE placements SET verdict = 'accepted', due_at = :look_at, claimed_at = NULL, heard_at = :now,"
+                " misses = 0, empty = 0, outcome = NULL"
+                " WHERE id = :id AND upstream_id = :upstream_id AND verdict IN ('unproven', 'ended') RETURNING task",
+                id=placement, upstream_id=upstream_id, now=now, look_at=look_at,
+            )  # fmt: skip
+            if found is None:
+                return None
+            row = tx.one(f"SELECT {rows.columns(Task)} FROM tasks WHERE id = :id", id=found["task"])
+            return None if row is None else rows.read_task(row)
+
+        return await self._engine.write(verb)
+
     async def reopen(self, task: Task, price: Quote = UNPRICED) -> bool:
         """Writes a task that is to be sent again, if its row still has the version it was made from and no send of it
         is heard of since it was given up (it was adopted). Its send in doubt is given up with it; a late result of that

@@ -45,14 +45,14 @@ class DoubtVerbs:
         await self._engine.write(verb)
 
     async def adopted(self, placement: str, upstream_id: str, now: int, look_at: int) -> Task | None:
-        """A doubtful (or given up) send is proven to be the upstream's task of this id. Returns its task, which moved
-        on if it waited for this very send. None, and nothing is written, if the id belongs to another send to the
-        provider, or this one is not in doubt any more."""
+        """A doubtful (or given up) send is proven to be the upstream's task of this id. Returns its task, which goes on
+        by this send if it was in doubt or waited to be sent. None, and nothing is written, if the id belongs to another
+        send to the provider, or this one is not in doubt any more."""
 
         def verb(tx: Transaction) -> Task | None:
             taken = tx.one(
                 "UPDATE placements SET verdict = 'accepted', upstream_id = :upstream_id, doubt_at = NULL,"
-                " claimed_at = NULL, heard_at = :now, due_at = :look_at"
+                " claimed_at = NULL, heard_at = :now, due_at = :look_at, misses = 0"
                 " WHERE id = :id AND verdict IN ('in_doubt', 'unproven') AND upstream_id IS NULL"
                 " AND NOT EXISTS (SELECT 1 FROM placements AS other WHERE other.upstream_id = :upstream_id"
                 " AND other.provider = placements.provider AND other.watched = 0) RETURNING task",
@@ -60,11 +60,7 @@ class DoubtVerbs:
             )  # fmt: skip
             if taken is None:
                 return None
-            tx.run(
-                "UPDATE tasks SET state = 'QUEUED', updated_at = :now, version = version + 1"
-                " WHERE placement = :placement AND state = 'IN_DOUBT'",
-                now=now, placement=placement,
-            )  # fmt: skip
+            go_on(tx, placement, now)
             row = tx.one(f"SELECT {rows.columns(Task)} FROM tasks WHERE id = :id", id=taken["task"])
             return None if row is None else rows.read_task(row)
 
@@ -108,6 +104,19 @@ class DoubtVerbs:
             return set(upstream_ids) - known
 
         return await self._engine.read(verb)
+
+
+def go_on(tx: Transaction, placement: str, now: int) -> Task | None:
+    """The task of a send that its upstream has accepted goes on by it: it is in doubt no more, and is not sent once
+    more if it waits for that (an operator had it sent again). None: it had gone on before."""
+    row = tx.one(
+        "UPDATE tasks SET state = 'QUEUED', placement = :placement, due_at = NULL, updated_at = :now,"
+        " version = version + 1 WHERE id = (SELECT task FROM placements WHERE id = :placement AND verdict = 'accepted')"
+        " AND (state IN ('ACCEPTED', 'IN_DOUBT') OR (state = 'SUBMITTING' AND placement = :placement))"
+        f" RETURNING {rows.columns(Task)}",
+        placement=placement, now=now,
+    )  # fmt: skip
+    return None if row is None else rows.read_task(row)
 
 
 def _parts(ids: Sequence[str]) -> list[Sequence[str]]:

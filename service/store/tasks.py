@@ -14,6 +14,7 @@ from service.ledger import UNPRICED, Quote, Settle, settled
 from service.store import rows
 from service.store.allowances import reserve
 from service.store.charges import open_charge, settle_charge
+from service.store.doubts import go_on
 from service.store.engine import Engine, Transaction
 from service.store.repeats import TWINS_MS, repeated
 from service.tasks import Delivery, Placement, Subscription, Task, TaskState, Verdict
@@ -109,7 +110,7 @@ class TaskVerbs:
                 " WHERE id = :id AND verdict IN ('sending', 'in_doubt', 'unproven')",
                 id=placement, upstream_id=upstream_id, now=now, look_at=look_at,
             )  # fmt: skip
-            return _move(tx, placement, (TaskState.SUBMITTING, TaskState.IN_DOUBT), TaskState.QUEUED, now)
+            return go_on(tx, placement, now)
 
         return await self._engine.write(verb)
 

@@ -23,9 +23,11 @@ ADMIN = "admin-token"
 
 @dataclass(frozen=True)
 class House:
-    """`run` is `ringback <words>` in this process, with a client's key or another; `parsed` is its JSON."""
+    """`simulator` is where the simulated providers are. `run` is `ringback <words>` in this process, with a client's
+    key or another; `parsed` is its JSON."""
 
     url: str
+    simulator: str
 
     def run(self, *words: str, stdin: str | None = None, key: str = KEY) -> Result:
         with pytest.MonkeyPatch.context() as patch:
@@ -47,4 +49,5 @@ def house(folder: Path, *options: str, **given: str) -> Iterator[House]:
     with simulated(folder, *options) as upstreams:
         quick = {name: "0.1" for name in upstreams if name.endswith("POLL_SECONDS")}
         with started(folder, "serve", "--port", "0", **upstreams | quick | own | given) as program:
-            yield House(url_in(program.until("listens")))
+            simulator = upstreams["RINGBACK_APIYI_BASE_URL"].rpartition("/")[0]
+            yield House(url_in(program.until("listens")), simulator)

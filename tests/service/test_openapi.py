@@ -20,7 +20,7 @@ from tests.world import ADMIN, World, world
 
 pytestmark = pytest.mark.anyio
 DOCUMENT = document()
-OPERATORS = ("/v1/keys", "/v1/operator", "/v1/tasks/{task_id}/send-again")
+OPERATORS = ("/v1/keys", "/v1/operator", "/v1/tasks/{task_id}/send-again", "/v1/tasks/{task_id}/adopt")
 NATIVE = "/api/v1/services/aigc/video-generation/video-synthesis"
 
 
@@ -86,8 +86,14 @@ async def test_replies_are_what_it_promises(tmp_path: Path) -> None:
         await call("POST", "/v1/tasks/{task_id}/subscriptions", {"url": f"{hook}/2"}, 201, task_id=task)
         await call("POST", "/v1/tasks/{task_id}/cancel", task_id=task)
         again = "/v1/tasks/{task_id}/send-again"
-        lost = {"model": "wan2.6-t2v", "prompt": "x [sim:create=lost times=1]"}
-        doubtful = (await call("POST", "/wan/videos", lost | {"async": True}))["task_id"]
+        lost = {"model": "wan2.6-t2v", "prompt": "x [sim:create=lost times=1]", "async": True}
+        doubtful = (await call("POST", "/wan/videos", lost))["task_id"]
+        await call("GET", "/v1/tasks/{task_id}/record", task_id=doubtful)
+        adopt = "/v1/tasks/{task_id}/adopt"
+        await call("POST", adopt, {"upstream_id": "nobody's"}, 409, task_id=doubtful)
+        theirs = {"upstream_id": it.upstreams.creates[-1].task_id}
+        await call("POST", adopt, theirs, task_id=doubtful)
+        doubtful = (await call("POST", "/wan/videos", lost | {"prompt": "y [sim:create=lost times=1]"}))["task_id"]
         await call("POST", again, {"confirm": False}, 409, task_id=doubtful)
         await call("POST", again, {"confirm": True}, 202, task_id=doubtful)
         sent = (await call("GET", "/v1/tasks/{task_id}/record", task_id=task))["placements"][0]
