@@ -41,6 +41,10 @@ EVENTS: Mapping[str, str] = {
     "provider.heard": (
         "A provider that had been silent answers again and its tasks are looked at now; there is nothing to do."
     ),
+    "task.expired": (
+        "A task ended as task_expired: nothing said how its video went before the provider forgets it; a late result is"
+        " still told, and the provider's console may show it (the upstream's id is in `ringback get ID`)."
+    ),
     "budget.reached": (
         "A client key has spent its budget and its submissions are refused before anything is sent; raise the budget,"
         " or let it be (`ringback cost` shows what was spent)."

@@ -153,7 +153,9 @@ class Ringback:
         }
 
         def looks(upstream: Upstream) -> LookQueue:
-            return LookQueue(upstream, store, receiver, self.catalogue, self.urls, clock, self._jitter)
+            return LookQueue(
+                upstream, store, receiver, self.operator, self.catalogue, self.urls, clock, self._jitter
+            )  # fmt: skip
 
         for upstream in self.upstreams:
             sends = SendQueue(upstream, store, sender, clock, timing, _row_id)

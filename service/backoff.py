@@ -21,7 +21,8 @@ SEND_DELAYS = (2.0, 5.0, 15.0, 30.0, 60.0)
 """Seconds before a create that was provably not accepted is sent again; the last one repeats. DashScope's throttling
 ends "usually within one minute"."""
 
-LONGEST_LOOK = 300.0
+LONGEST_LOOK = 1800.0
+"""Between two looks at a task of which nothing is heard."""
 
 FIRST_DOUBT, LONGEST_DOUBT = 5_000, 60_000
 """Milliseconds until an upstream is first asked for a task whose answer was lost, and between later times at most."""
@@ -47,9 +48,10 @@ def next_send(sends: int, now: int, retry_after: float | None, jitter: Jitter) -
     return now + max(spread(step, jitter), int(min(retry_after or 0.0, HOUR) * 1000))
 
 
-def next_look(every: float, misses: int, now: int, jitter: Jitter) -> int:
-    """After `misses` looks in a row that heard nothing the pause doubles, up to five minutes."""
-    return now + spread(min(every * 2.0 ** min(misses, 16), max(every, LONGEST_LOOK)), jitter)
+def next_look(every: float, misses: int, now: int, jitter: Jitter, longest: float = LONGEST_LOOK) -> int:
+    """After `misses` looks in a row that heard nothing the pause doubles, up to `longest`: it is about as long as the
+    trouble has lasted."""
+    return now + spread(min(every * 2.0 ** min(misses, 16), max(every, longest)), jitter)
 
 
 def next_doubt(lost_at: int, now: int) -> int:

@@ -19,7 +19,7 @@ from service.errors import Refused, refused
 from service.logs import get_logger
 from service.operator import Operator
 from service.pacing import Bucket
-from service.poll import THROTTLED_SECONDS
+from service.silence import THROTTLED_SECONDS
 from service.store import Store
 from service.tasks import Format, Task
 from service.upstream import Unheard, Upstream

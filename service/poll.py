@@ -1,7 +1,8 @@
 """Tasks due for a look: polling turned into callbacks.
 
 One queue per upstream account. A look is due by time, or because an upstream's callback (only ever a hint) made it due
-now. What a look hears goes to `receive`; what it cannot hear delays the next one and never fails a task.
+now. What a look hears goes to `receive`; what it cannot hear delays the next one and never fails a task: it is stalled.
+Only when the upstream can no longer know it, it has expired; a late result is welcome even then.
 """
 
 from __future__ import annotations
@@ -12,20 +13,27 @@ from itertools import groupby
 from operator import itemgetter
 
 from adapters.catalogue import Catalogue
-from adapters.messages import ENDED, Query, Report, State
-from service.backoff import LONGEST_LOOK, Jitter, next_look, spread
+from adapters.messages import ENDED, Failure, Query, Report, State
+from service.backoff import LONGEST_LOOK, Jitter
 from service.callback_urls import CallbackUrls
 from service.clock import Clock
 from service.logs import get_logger
+from service.look_times import UNHEARD, LookTimes
+from service.operator import Operator
 from service.receive import Receiver
+from service.silence import Silence
 from service.store import Queue, Store
 from service.tasks import TASK_EXPIRED, Placement, Task, TaskState, Verdict
 from service.upstream import Unheard, Upstream
 
 log = get_logger("poll")
 LEASE_MS = 60_000
-THROTTLED_SECONDS = 10.0
 AGAIN_SECONDS = 3.0
+NOT_KNOWN_SECONDS = 300.0
+"""The longest pause before an upstream that is heard, but does not know a task yet, is asked for it again."""
+
+LOOK = "look: "
+"""The beginning of a placement's reason where it tells of looks."""
 
 
 Pair = tuple[Placement, Task, tuple[str, ...]]
@@ -52,6 +60,7 @@ class LookQueue:
         upstream: Upstream,
         store: Store,
         receiver: Receiver,
+        operator: Operator,
         catalogue: Catalogue,
         urls: CallbackUrls,
         clock: Clock,
@@ -60,12 +69,15 @@ class LookQueue:
         self._upstream = upstream
         self._store = store
         self._receiver = receiver
+        self._operator = operator
+        self._silence = Silence(upstream, store, operator, clock)
+        self._times = LookTimes(upstream.provider, clock(), jitter)
         self._catalogue = catalogue
         self._urls = urls
         self._clock = clock
-        self._jitter = jitter
 
     async def claim(self, room: int) -> Sequence[Look]:
+        await self._silence.notice()
         now = self._clock()
         queries = min(room, self._upstream.bucket.room(now))
         if not queries:
@@ -87,10 +99,12 @@ class LookQueue:
         try:
             heard = await self._upstream.look(query) if item.ids else {}
         except Unheard as error:
-            self._note_trouble(error)
-            for placement, _, _ in item.pairs:
-                await self._later(placement)
+            await self._silence.unheard(error)
+            for placement, task, _ in item.pairs:
+                await self._unheard(placement, task, error)
             return
+        if item.ids:
+            self._upstream.health.heard()
         for placement, task, ids in item.pairs:
             await self._hear(placement, task, [heard[upstream_id] for upstream_id in ids if upstream_id in heard])
 
@@ -149,21 +163,49 @@ class LookQueue:
 
     async def _again(self, placement: Placement, report: Report) -> None:
         empty = report.state is State.SUCCEEDED
+        reason = _reason(placement, word=report.word)
+        if report.word and reason != placement.reason:
+            await self._tell_word(report.word)
         now = self._clock()
-        pause = AGAIN_SECONDS if empty else await self._pause(placement)
-        await self._store.placements.looked(placement, now + spread(pause, self._jitter), now, heard=True, empty=empty)
+        due_at = self._times.again(placement, AGAIN_SECONDS if empty else await self._pause(placement), now)
+        await self._store.placements.looked(placement, due_at, now, heard=True, empty=empty, reason=reason)
 
     async def _unknown(self, placement: Placement, task: Task) -> None:
         """The upstream says that it has no such task: not yet, or, once it may have forgotten it, no more."""
-        if self._clock() - placement.sent_at > self._upstream.provider.retention_seconds * 1000:
-            await self._receiver.give_up(task, TASK_EXPIRED, "look", state=TaskState.EXPIRED, verdict=Verdict.ENDED)
+        if self._times.forgotten(placement, self._clock()):
+            await self._expire(placement, task, TASK_EXPIRED, None)
         else:
-            await self._later(placement)
+            await self._later(placement, "the upstream does not know it yet", NOT_KNOWN_SECONDS)
 
-    async def _later(self, placement: Placement) -> None:
+    async def _unheard(self, placement: Placement, task: Task, error: Unheard) -> None:
         now = self._clock()
-        due_at = next_look(await self._pause(placement), placement.misses, now, self._jitter)
-        await self._store.placements.looked(placement, due_at, now, heard=False)
+        if self._times.unheard(placement, now):
+            await self._expire(placement, task, UNHEARD, self._times.rarely(now))
+        else:
+            await self._later(placement, str(error))
+
+    async def _expire(self, placement: Placement, task: Task, failure: Failure, due_at: int | None) -> None:
+        """Its subscribers are told, unless it went on by another send. The placement stays open for a late word, but
+        no watcher's key is kept for that."""
+        verdict = Verdict.UNPROVEN if placement.credential is None else Verdict.ENDED
+        ended = await self._receiver.give_up(
+            task, failure, "look", state=TaskState.EXPIRED, verdict=verdict, placement=placement.id
+        )
+        if ended is not None:
+            await self._operator.tell(
+                "task.expired", task.id, task=task.id, provider=task.provider, reason=failure.message
+            )
+        await self._store.placements.looked(placement, due_at, self._clock(), heard=False, given_up=True)
+
+    async def _later(self, placement: Placement, trouble: str = "", longest: float = LONGEST_LOOK) -> None:
+        now = self._clock()
+        due_at = self._times.later(placement, await self._pause(placement), now, longest)
+        reason = _reason(placement, trouble=trouble)
+        await self._store.placements.looked(placement, due_at, now, heard=False, reason=reason)
+
+    async def _tell_word(self, word: str) -> None:
+        name, label = self._upstream.name, self._upstream.label
+        await self._operator.tell("upstream.unknown_word", f"{label}:{word}", provider=name, word=word)
 
     async def _pause(self, placement: Placement) -> float:
         """Seconds to the next look. Whoever will call back is looked at slowly until it has."""
@@ -175,11 +217,14 @@ class LookQueue:
             return provider.slow_look_seconds
         return self._upstream.every
 
-    def _note_trouble(self, error: Unheard) -> None:
-        log.event("look.unheard", provider=self._upstream.name, reason=str(error))
-        if error.throttled:
-            pause = min(max(error.retry_after or 0.0, THROTTLED_SECONDS), LONGEST_LOOK)
-            self._upstream.bucket.pause(self._clock() + int(pause * 1000))
+
+def _reason(placement: Placement, *, trouble: str = "", word: str = "") -> str:
+    """What the record says of the latest look. Why a send was doubted is not forgotten over trouble with a look."""
+    if word:
+        return f"{LOOK}unknown word {word}"
+    before = placement.reason or ""
+    told = f"{LOOK}{trouble}" if trouble else ""
+    return told if before.startswith(LOOK) else before or told
 
 
 def _parts(pairs: Sequence[Pair], most: int) -> list[tuple[Pair, ...]]:

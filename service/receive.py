@@ -80,13 +80,15 @@ class Receiver:
         state: TaskState = TaskState.FAILED,
         verdict: Verdict = Verdict.ENDED,
         only: TaskState | None = None,
+        placement: str | None = None,
         tell: bool = True,
     ) -> Task | None:
-        """Ends a task without an upstream's report, if it is still in the state `only` (None: in any before the end);
-        `tell` false where its client has just been told in person."""
+        """Ends a task without an upstream's report, if it is still in the state `only` (None: in any before the end)
+        and `placement` is its current one (None: whichever is); `tell` false where its client has just been told in
+        person."""
 
         def change(latest: Task) -> Task | None:
-            if latest.ended or only not in (None, latest.state):
+            if latest.ended or only not in (None, latest.state) or placement not in (None, latest.placement):
                 return None
             return fail(latest, failure, self._clock(), detector, state)
 

@@ -104,9 +104,7 @@ OUTCOME_UNKNOWN = Failure(
 NO_RESULT = Failure(
     Category.OURS, "no_result", "The provider reported success without a video, twice. Ask it for the video by its id."
 )
-TASK_EXPIRED = Failure(
-    Category.OURS, "task_expired", "The provider stopped knowing the task before it said how the task ended."
-)
+TASK_EXPIRED = Failure(Category.OURS, "task_expired", "The provider forgot the task before it said how the task ended.")
 NOT_ACCEPTED = Failure(
     Category.OURS, "not_accepted", "The provider took no new tasks for a whole day; nothing was sent or billed."
 )
@@ -295,5 +293,5 @@ def _end(task: Task, state: TaskState, report: Report, now: int, detector: str) 
 
 
 def _moved(task: Task, state: TaskState, report: Report, now: int, detector: str) -> Task:
-    outcome = replace(report, task_id=task.id, request=None, callback_url=None, raw=None)
+    outcome = replace(report, task_id=task.id, request=None, callback_url=None, word="", raw=None)
     return replace(task, state=state, outcome=outcome, updated_at=now, detector=detector)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from adapters.base import Adapter, BatchAdapter, CancelAdapter, ListAdapter
 from adapters.messages import Category, Listing, Page, Query, Report, Request, Response, Unreadable
 from adapters.providers import Provider
+from service.health import Health
 from service.http import Client, NoReply, send_upstream, upstream_request
 from service.pacing import Bucket
 from service.vault import hash_key
@@ -70,6 +71,7 @@ class Upstream:
         self.swept_at = 0
         self.bucket = Bucket(provider.looks_per_second, now)
         self.sends = Bucket(RESENDS_PER_SECOND, now)
+        self.health = Health()
         self._client = client
         self._base_url = base_url.rstrip("/")
         self._key = key
@@ -112,16 +114,23 @@ class Upstream:
 
     async def create(self, request: Request, read_timeout: float) -> Response:
         """Sends a create, once, on a connection of its own. Raises `NotSent` or `Lost` (service.http)."""
-        return await self._send(request, read_timeout, fresh=True)
+        response = await self._send(request, read_timeout, fresh=True)
+        if 200 <= response.status < 300 and response.body is not None:
+            self.health.heard()
+        return response
 
     async def look(self, query: Query) -> dict[str, Report]:
         """Reports by upstream id; ids that the upstream does not know are left out. Raises `Unheard`."""
         try:
             response = await self._send(self.adapter.write_query(query), LOOK_SECONDS, fresh=False)
-            return {report.task_id: report for report in self._read(query, response)}
         except NoReply as error:
             raise Unheard(error.reason) from error
+        if not 200 <= response.status < 300:
+            self._check(response)
+        try:
+            return {report.task_id: report for report in self._read(query, response)}
         except Unreadable as error:
+            self._check(response)
             raise Unheard(f"the reply could not be read: {error.path or 'body'}") from error
 
     async def list(self, listing: Listing) -> Page:
@@ -130,10 +139,13 @@ class Upstream:
             raise Declined("it has no list")
         try:
             response = await self._send(self.adapter.write_listing(listing), LOOK_SECONDS, fresh=False)
-            self._check(response)
+            if not 200 <= response.status < 300:
+                self._check(response)
             if response.status >= 400 and self._category(response) is Category.INVALID_REQUEST:
                 raise Declined(f"HTTP {response.status}")
-            return self.adapter.read_page(response)
+            page = self.adapter.read_page(response)
+            self.health.heard()
+            return page
         except NoReply as error:
             raise Unheard(error.reason) from error
         except Unreadable as error:
@@ -156,26 +168,22 @@ class Upstream:
         except Unreadable as error:
             raise Unheard("the reply to the cancel could not be read") from error
 
-    def _check(self, response: Response) -> None:
-        """Raises `Unheard` for what is about the account or the upstream, whatever else the reply says."""
-        status = response.status
-        if 200 <= status < 300:
-            return
-        refusal = self.adapter.read_refusal(response)
-        if status in REFUSED or refusal.failure.category in (Category.AUTH, Category.BILLING):
-            raise Unheard(f"HTTP {status}, {refusal.failure.category}", refused=True)
-        if status == 429 or status >= 500:
-            raise Unheard(f"HTTP {status}", throttled=status == 429, retry_after=refusal.retry_after)
-
     def _category(self, response: Response) -> Category:
         return self.adapter.read_refusal(response).failure.category
 
     def _read(self, query: Query, response: Response) -> Sequence[Report]:
-        self._check(response)
         if query.batch and isinstance(self.adapter, BatchAdapter):
             return self.adapter.read_reports(response)
         report = self.adapter.read_report(response)
         return [report if report.task_id else replace(report, task_id=query.task_ids[0])]
+
+    def _check(self, response: Response) -> None:
+        """Raises `Unheard` for what is about the account or the upstream, whatever else the reply says."""
+        status, refusal = response.status, self.adapter.read_refusal(response)
+        if status in REFUSED or refusal.failure.category in (Category.AUTH, Category.BILLING):
+            raise Unheard(f"HTTP {status}, {refusal.failure.category}", refused=True)
+        if status == 429 or status >= 500:
+            raise Unheard(f"HTTP {status}", throttled=status == 429, retry_after=refusal.retry_after)
 
     async def _send(self, request: Request, read_timeout: float, *, fresh: bool) -> Response:
         credentials = {"authorization": f"Bearer {self._key}", "accept": "application/json"}

@@ -31,6 +31,8 @@ LAYERS = (
         "backoff",
         "completion",
         "pacing",
+        "health",
+        "look_times",
         "settings",
         "logs",
         "errors",

@@ -205,7 +205,10 @@ PLACEMENT = record(
         "reason": nullable(TEXT),
         "sent_at": TIME,
         "heard_at": nullable(TIME),
+        "next_look_at": nullable(TIME),
         "looks": WHOLE,
+        "misses": described(WHOLE, "Looks in a row that heard nothing of it"),
+        "stalled": described(FLAG, "Looks hear nothing of it; they go on, ever more slowly"),
         "current": FLAG,
         "charge": nullable(CHARGE),
     }

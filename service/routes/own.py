@@ -15,6 +15,7 @@ from adapters.model import Model
 from service.advice import next_step
 from service.errors import refused
 from service.ledger import Charge
+from service.look_times import stalled
 from service.routes.edge import House, caller, house_of, not_found, scope
 from service.routes.money import charged
 from service.routes.pages import LONGEST_PAGE, cursor, page
@@ -151,7 +152,10 @@ def _placement(placement: Placement, task: Task, charge: Charge | None) -> dict[
         "reason": placement.reason,
         "sent_at": iso(placement.sent_at),
         "heard_at": iso(placement.heard_at) if placement.heard_at else None,
+        "next_look_at": iso(placement.due_at) if placement.due_at and not placement.claimed_at else None,
         "looks": placement.looks,
+        "misses": placement.misses,
+        "stalled": stalled(placement),
         "current": placement.id == task.placement,
         "charge": charged(charge) if charge else None,
     }

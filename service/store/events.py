@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -66,5 +66,19 @@ class OperatorEventVerbs:
                 kind=kind, since=since, before=before[0], before_id=before[1], limit=limit,
             )  # fmt: skip
             return [OperatorEvent(**{**row, "fields": rows.load(row["fields"])}) for row in found]
+
+        return await self._engine.read(verb)
+
+    async def latest(self, kinds: Collection[str], subject: str) -> OperatorEvent | None:
+        """The latest event about a subject that is of one of these kinds."""
+        of_kind, names = rows.any_of("kind", kinds)
+
+        def verb(tx: Transaction) -> OperatorEvent | None:
+            row = tx.one(
+                f"SELECT {rows.columns(OperatorEvent)} FROM operator_events WHERE subject = :subject AND {of_kind}"
+                " ORDER BY last_at DESC LIMIT 1",
+                subject=subject, **names,
+            )  # fmt: skip
+            return None if row is None else OperatorEvent(**{**row, "fields": rows.load(row["fields"])})
 
         return await self._engine.read(verb)

@@ -42,11 +42,45 @@ class PlacementVerbs:
         where = f"provider = :provider AND due_at <= :now AND {LOOKED_AT} AND {theirs}"
         return await self._claim(change, where, "due_at", provider=provider, now=now, lease=lease, limit=limit, **names)
 
+    async def wake(self, provider: str, at: int, accounts: Collection[str] = ()) -> int:
+        """The upstream is heard again: what is stalled is due at `at`, unless it is sooner. Returns how many were."""
+        theirs, names = accounts_of(accounts)
+
+        def verb(tx: Transaction) -> int:
+            return tx.run(
+                "UPDATE placements SET due_at = :at WHERE provider = :provider AND due_at > :at AND misses > 0"
+                f" AND claimed_at IS NULL AND {LOOKED_AT} AND {theirs}",
+                provider=provider, at=at, **names,
+            )  # fmt: skip
+
+        return await self._engine.write(verb)
+
+    async def waiting(self, provider: str, accounts: Collection[str] = ()) -> int:
+        """How many sends an upstream has taken and has not said the end of."""
+        theirs, names = accounts_of(accounts)
+
+        def verb(tx: Transaction) -> int:
+            sql = "SELECT count(*) AS sends FROM placements WHERE provider = :provider AND verdict = 'accepted'"
+            row = tx.one(f"{sql} AND due_at IS NOT NULL AND {theirs}", provider=provider, **names)
+            return row["sends"] if row else 0
+
+        return await self._engine.read(verb)
+
     async def looked(
-        self, placement: Placement, due_at: int | None, now: int, *, heard: bool, empty: bool = False
+        self,
+        placement: Placement,
+        due_at: int | None,
+        now: int,
+        *,
+        heard: bool,
+        empty: bool = False,
+        reason: str | None = None,
+        given_up: bool = False,
     ) -> None:
-        """A look that changed nothing. `heard`: the upstream said something about the task. A callback that came during
-        the look has made the next one due already; it stays so."""
+        """A look that changed nothing. `heard`: the upstream said something about the task. `given_up`: its word is
+        not expected any more, but still welcome. `reason`: "" for none, None leaves it. A callback that came
+        during the look has made the next one due already; it stays so."""
+        told = placement.reason if reason is None else reason or None
 
         def verb(tx: Transaction) -> None:
             tx.run(
@@ -54,9 +88,11 @@ class PlacementVerbs:
                 " hinted_by = CASE WHEN due_at = :lease THEN NULL ELSE hinted_by END,"
                 " due_at = CASE WHEN due_at = :lease THEN :due_at ELSE due_at END,"
                 " misses = CASE WHEN :heard = 1 THEN 0 ELSE misses + 1 END,"
-                " heard_at = CASE WHEN :heard = 1 THEN :now ELSE heard_at END"
+                " heard_at = CASE WHEN :heard = 1 THEN :now ELSE heard_at END, reason = :reason,"
+                " verdict = CASE WHEN :given_up = 1 THEN 'unproven' ELSE verdict END"
                 f" WHERE id = :id AND {LOOKED_AT}",
                 id=placement.id, lease=placement.due_at, due_at=due_at, now=now, heard=int(heard), empty=int(empty),
+                reason=told, given_up=int(given_up),
             )  # fmt: skip
 
         await self._engine.write(verb)

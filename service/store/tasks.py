@@ -230,7 +230,7 @@ def _close_placement(
         "UPDATE placements SET verdict = :verdict, doubt_at = NULL, claimed_at = NULL, outcome = :outcome,"
         " due_at = CASE WHEN :verdict = 'unproven' THEN due_at ELSE NULL END,"  # a callback may just have come
         " reason = CASE WHEN :reason = '' THEN reason ELSE :reason END, credential = NULL"
-        " WHERE id = :id AND verdict IN ('sending', 'accepted', 'in_doubt')",
+        " WHERE id = :id AND verdict IN ('sending', 'accepted', 'in_doubt', 'unproven')",
         id=placement, verdict=verdict, reason=reason or "", outcome=rows.dump_report(outcome),
     )  # fmt: skip
     if closed:

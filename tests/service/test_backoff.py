@@ -70,13 +70,16 @@ def test_a_send_waits_as_asked_but_an_hour_at_most(sends: int, asked: float | No
 
 
 @given(st.floats(0.05, 600), st.integers(0, 10**6), jitters)
-def test_looks_that_hear_nothing_slow_down_to_five_minutes(every: float, misses: int, jitter) -> None:
+def test_looks_that_hear_nothing_slow_down_to_half_an_hour(every: float, misses: int, jitter) -> None:
     pause = next_look(every, misses, 0, jitter) / 1000
     assert every * (1 - SPREAD) - 0.001 <= pause <= max(every, LONGEST_LOOK) * (1 + SPREAD) + 0.001
 
 
 def test_looks_double_their_pause() -> None:
-    assert [next_look(5, misses, 0, middle) // 1000 for misses in range(8)] == [5, 10, 20, 40, 80, 160, 300, 300]
+    assert [next_look(5, misses, 0, middle) // 1000 for misses in range(8)] == [5, 10, 20, 40, 80, 160, 320, 640]
+    assert next_look(5, 9, 0, middle) == next_look(5, 10**6, 0, middle) == 1_800_000
+    assert next_look(5, 10**6, 0, middle, 300.0) == 300_000
+    assert next_look(7200, 3, 0, middle) == 7_200_000
 
 
 def test_what_failed_together_does_not_return_together() -> None:

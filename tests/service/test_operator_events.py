@@ -64,6 +64,21 @@ async def test_events_are_found_by_kind_and_by_when_they_happened_last(store: St
     assert await store.events.recent("nothing", 0, NEWEST, 10) == []
 
 
+async def test_the_latest_of_some_kinds_about_a_subject_is_found(store: Store) -> None:
+    kinds = ("provider.stalled", "provider.heard")
+    await store.events.note("provider.stalled", "x", NOW, {"since": "1"})
+    await store.events.note("provider.heard", "y", NOW + 5, {})
+    await store.events.note("upstream.look_refused", "x", NOW + 9, {})
+    found = await store.events.latest(kinds, "x")
+    assert found is not None
+    assert (found.kind, found.fields) == ("provider.stalled", {"since": "1"})
+    assert await store.events.latest(kinds, "z") is None
+    await store.events.note("provider.heard", "x", NOW + 6, {})
+    latest = await store.events.latest(kinds, "x")
+    assert latest is not None
+    assert latest.kind == "provider.heard"
+
+
 async def test_pages_leave_out_no_event_of_the_same_millisecond(store: Store) -> None:
     for number in range(7):
         await store.events.note("submission.in_doubt", str(number), NOW, {})

@@ -168,3 +168,12 @@ async def test_no_other_news_of_a_send_that_was_given_up_moves_its_task(desk: De
     task = await queued(desk.store)
     for state in (State.RUNNING, State.FAILED, State.CANCELED):
         assert await desk.receiver.report(task, Report("up-0", state), "look", placement="an earlier one") is None
+
+
+async def test_an_end_of_an_earlier_send_ends_nothing(desk: Desk) -> None:
+    task = await queued(desk.store)
+    assert await desk.receiver.give_up(task, NO_RESULT, "look", placement="an earlier one") is None
+    assert (await latest(desk.store, task)).state is TaskState.QUEUED
+    ended = await desk.receiver.give_up(task, NO_RESULT, "look", placement=task.placement)
+    assert ended is not None
+    assert ended.ended

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -136,3 +137,60 @@ async def test_a_claimed_placement_is_the_row_as_it_now_stands(store: Store) -> 
     assert await store.placements.claim_looks("acedata", NOW, LEASE, 1) == [
         replace(before, due_at=LEASE, claimed_at=NOW)
     ]
+
+
+async def test_what_is_stalled_is_due_as_soon_as_its_account_is_heard(store: Store) -> None:
+    async def stalled(due_at: int, **changes: Any) -> str:
+        task = await queued(store, look_at=NOW, **changes)
+        [claimed] = await store.placements.claim_looks(task.provider, NOW, LEASE, 10)
+        await store.placements.looked(claimed, due_at, NOW, heard=False)
+        return task.placement or ""
+
+    later, sooner = await stalled(NOW + 900_000), await stalled(NOW + 5)
+    other = await stalled(NOW + 900_000, provider="dashscope")
+    healthy = await queued(store, look_at=NOW + 900_000)
+    given_up = await stalled(NOW + 900_000)
+    await store._engine.write(lambda tx: tx.run("UPDATE placements SET verdict = 'ended' WHERE id = :id", id=given_up))
+    assert await store.placements.wake("acedata", NOW + 1_000, ("another",)) == 0
+    assert await store.placements.wake("acedata", NOW + 1_000, ("", "another")) == 1
+    due = {id_: found.due_at for id_ in (later, sooner, other) if (found := await store.lookups.placement(id_))}
+    assert due == {later: NOW + 1_000, sooner: NOW + 5, other: NOW + 900_000}
+    assert (await placement_of(store, healthy)).due_at == NOW + 900_000
+    await store.placements.claim_looks("dashscope", NOW + 900_000, NOW + 960_000, 1)
+    assert await store.placements.wake("dashscope", NOW) == 0  # it is being looked at
+
+
+async def test_what_waits_at_an_account_is_counted(store: Store) -> None:
+    for _ in range(3):
+        await queued(store, look_at=NOW)
+    await queued(store, look_at=NOW, provider="dashscope")
+    await kept(store)
+    assert [await store.placements.waiting("acedata", names) for names in ((), ("",), ("another",))] == [3, 3, 0]
+
+
+async def test_a_look_keeps_what_is_told_of_it(store: Store) -> None:
+    task = await queued(store, look_at=NOW)
+    for given, kept_now in (("look: a", "look: a"), (None, "look: a"), ("", None)):
+        [claimed] = await store.placements.claim_looks("acedata", NOW, LEASE, 10)
+        await store.placements.looked(claimed, NOW, NOW, heard=True, reason=given)
+        assert (await placement_of(store, task)).reason == kept_now
+
+
+async def test_what_is_given_up_is_still_open_for_a_callback(store: Store) -> None:
+    task = await queued(store, look_at=NOW)
+    [claimed] = await store.placements.claim_looks("acedata", NOW, LEASE, 10)
+    await store.placements.looked(claimed, None, NOW, heard=False, given_up=True)
+    shown = await placement_of(store, task)
+    assert (shown.verdict, shown.due_at, shown.claimed_at) == (Verdict.UNPROVEN, None, None)
+    assert await store.placements.claim_looks("acedata", NOW + 10**9, LEASE, 10) == []
+    assert await store.placements.keep_callback(claimed.id, "digest", b"{}", "up-1", NOW + 1) is not None
+    assert len(await store.placements.claim_looks("acedata", NOW + 1, LEASE, 10)) == 1
+
+
+async def test_a_start_makes_what_was_stalled_due(store: Store) -> None:
+    stalled, healthy = await queued(store, look_at=NOW), await queued(store, look_at=NOW + 900_000)
+    [claimed] = await store.placements.claim_looks("acedata", NOW, LEASE, 10)
+    await store.placements.looked(claimed, NOW + 900_000, NOW, heard=False)
+    await store.queues.void_leases(NOW + 10)
+    assert (await placement_of(store, stalled)).due_at == NOW + 10
+    assert (await placement_of(store, healthy)).due_at == NOW + 900_000

@@ -1,0 +1,90 @@
+"""An upstream account that is not heard: whom that concerns, and what follows when it is heard again.
+
+Nothing of it is a task's failure. Its tasks are stalled: looked at ever more slowly. The first success makes all of
+them due at once; the pace of the account then spreads them.
+"""
+
+from __future__ import annotations
+
+from service.clock import Clock
+from service.logs import get_logger
+from service.operator import Operator
+from service.store import Store
+from service.tell import iso
+from service.upstream import Unheard, Upstream
+
+log = get_logger("silence")
+WAKE_MS = 60_000
+"""The least time between two wakes: an account that is heard every other time wakes nobody all the time."""
+
+THROTTLED_SECONDS, LONGEST_REST = 10.0, 300.0
+"""How long an account rests that said that it is too much, at least and at most."""
+
+
+class Silence:
+    """Of one account. The operator is told of its beginning and of its end, once each, unless the key is lent."""
+
+    def __init__(self, upstream: Upstream, store: Store, operator: Operator, clock: Clock) -> None:
+        self._upstream = upstream
+        self._store = store
+        self._operator = operator
+        self._clock = clock
+        self._wake_at = 0  # the latest one, or the one that is to come
+        self._told: str | None = None  # since when the operator knows that it is stalled
+        self._remembered = False
+
+    async def unheard(self, error: Unheard) -> None:
+        """A look told nothing."""
+        log.event("look.unheard", provider=self._upstream.label, reason=str(error))
+        now = self._clock()
+        self._upstream.health.unheard(now)
+        if error.throttled:
+            pause = min(max(error.retry_after or 0.0, THROTTLED_SECONDS), LONGEST_REST)
+            self._upstream.bucket.pause(now + int(pause * 1000))
+        if error.refused and not self._upstream.lent:
+            label, name = self._upstream.label, self._upstream.name
+            await self._operator.tell("upstream.look_refused", label, provider=name, reason=str(error))
+
+    async def notice(self) -> None:
+        """Does what is to be done since the last time; asked before every claim, so it costs nothing when there is
+        nothing."""
+        if self._upstream.health.turned:
+            self._upstream.health.turned = False
+            try:
+                await self._over()
+            except BaseException:
+                self._upstream.health.turned = True
+                raise
+        elif self._told is None and not self._upstream.lent and self._upstream.health.silent(self._clock()):
+            await self._begun()
+
+    async def _begun(self) -> None:
+        waiting = await self._store.placements.waiting(self._upstream.name, self._upstream.holds)
+        since = self._upstream.health.since
+        if waiting and since is not None and self._told is None:
+            self._told = iso(since)
+            label, name = self._upstream.label, self._upstream.name
+            await self._operator.tell(
+                "provider.stalled", label, provider=name, silent_since=self._told, tasks=str(waiting)
+            )
+
+    async def _over(self) -> None:
+        now = self._clock()
+        at = self._wake_at if self._wake_at > now else max(now, self._wake_at + WAKE_MS)
+        woken = await self._store.placements.wake(self._upstream.name, at, self._upstream.holds)
+        self._wake_at = at
+        since = await self._known_since()
+        if since is not None:
+            label, name = self._upstream.label, self._upstream.name
+            await self._operator.tell(
+                "provider.heard", label, provider=name, silent_since=since, until=iso(now), tasks=str(woken)
+            )
+
+    async def _known_since(self) -> str | None:
+        """Since when the operator takes it for stalled, perhaps told by the process before this one."""
+        since, self._told = self._told, None
+        if since is None and not self._remembered:
+            latest = await self._store.events.latest(("provider.stalled", "provider.heard"), self._upstream.label)
+            since = latest.fields.get("silent_since") if latest and latest.kind == "provider.stalled" else None
+        self._remembered = True
+        return since
