@@ -25,7 +25,7 @@ from service.backoff import Jitter, random_jitter
 from service.callback_urls import CallbackUrls
 from service.cancel import Canceller
 from service.certificates import Certificates, Fetch, fetch_by
-from service.clients import Clients
+from service.clients import clients_of
 from service.clock import Clock, system_clock
 from service.deliver import DeliveryQueue
 from service.egress import EgressPolicy
@@ -55,7 +55,7 @@ from service.tasks import Task
 from service.tell import Teller
 from service.upstream import Upstream, lent_label
 from service.upstreams import Upstreams, upstreams_of
-from service.vault import Vault, hash_key
+from service.vault import Vault
 from service.waiting import WaitingRoom
 from service.watch import Watcher
 from service.worker import Worker
@@ -269,20 +269,6 @@ def egress_policy(settings: Settings) -> EgressPolicy:
         return EgressPolicy(allow=parse_allow(settings.egress_allow), own=tuple(own))
     except ValueError as error:
         raise SettingsError([f"RINGBACK_EGRESS_ALLOW: {error}."]) from error
-
-
-def clients_of(settings: Settings, store: Store, clock: Clock) -> Clients:
-    vault = Vault([key.get_secret_value() for key in settings.secret_keys])
-    token = settings.admin_token
-    return Clients(
-        store,
-        vault,
-        clock,
-        named={hash_key(key.key.get_secret_value()): f"env:{key.name}" for key in settings.api_keys},
-        webhook_secret=settings.webhook_secret.get_secret_value(),
-        admin_token=token.get_secret_value() if token else None,
-        open_mode=not settings.api_keys,
-    )
 
 
 async def _end(loops: list[asyncio.Task[None]], seconds: float) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 from service.clock import Clock
+from service.settings import Settings
 from service.signing import new_secret
 from service.store import Key, Store
 from service.vault import Vault, hash_key
@@ -112,3 +113,17 @@ class Clients:
 
     async def revoke(self, key: str) -> bool:
         return await self._store.keys.revoke(key, self._clock())
+
+
+def clients_of(settings: Settings, store: Store, clock: Clock) -> Clients:
+    vault = Vault([key.get_secret_value() for key in settings.secret_keys])
+    token = settings.admin_token
+    return Clients(
+        store,
+        vault,
+        clock,
+        named={hash_key(key.key.get_secret_value()): f"env:{key.name}" for key in settings.api_keys},
+        webhook_secret=settings.webhook_secret.get_secret_value(),
+        admin_token=token.get_secret_value() if token else None,
+        open_mode=not settings.api_keys,
+    )
