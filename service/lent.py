@@ -52,7 +52,9 @@ class LentLooks:
         looks: list[tuple[LookQueue, Look]] = []
         for one in lent:
             lender = self._lenders.get(one.account)
-            if lender and one.due_at <= self._clock() and len(looks) < room:
+            if lender is None or len(looks) >= room:
+                continue
+            if one.due_at <= self._clock() or lender.upstream.health.turned:  # its queue then wakes what is stalled
                 looks += [(lender.queue, look) for look in await lender.queue.claim(room - len(looks))]
         return looks
 

@@ -339,6 +339,34 @@ async def test_a_key_that_is_refused_later_fails_nothing(tmp_path: Path) -> None
         assert (await record(it, task_id))["state"] == "SUCCEEDED"
 
 
+async def test_the_first_success_of_a_lent_key_wakes_what_is_stalled_with_it(tmp_path: Path) -> None:
+    async with world(tmp_path) as it:
+
+        async def outage(request: httpx.Request) -> httpx.Response | None:
+            return httpx.Response(503)
+
+        async def state(task_id: str) -> str:
+            shown: str = (await record(it, task_id))["state"]
+            return shown
+
+        slow = await watched(it, "dashscope", await at_provider(it, "dashscope"), upstream_key=OWN_KEY)
+        it.between = outage
+        await it.settle(7000, 20)
+        it.between = None
+        quick = await watched(it, "dashscope", await at_provider(it, "dashscope"), upstream_key=OWN_KEY)
+        it.between = outage
+        await it.settle(60)
+        it.between = None
+        [placement] = (await record(it, slow))["placements"]
+        assert placement["stalled"]
+        while await state(quick) != "SUCCEEDED":
+            await it.settle(1)
+        await it.settle(61)
+        assert await state(slow) == "SUCCEEDED"
+        ended = (await record(it, slow))["finished_at"]
+        assert ended < placement["next_look_at"]
+
+
 @pytest.mark.parametrize("provider", PROVIDERS)
 async def test_a_watch_goes_on_after_a_restart(tmp_path: Path, provider: str) -> None:
     async with world(tmp_path) as it:
