@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.cli.house import KEY, House
-from tests.cli.program import simulated, started, url_in
+from tests.cli.house import House, house
 
 NOBODY = "http://127.0.0.1:9/hook"
 PATH = "/api/v1/services/aigc/video-generation/video-synthesis"
@@ -34,12 +32,8 @@ class Stage:
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    folder: Path = tmp_path_factory.mktemp("server")
-    with simulated(folder, "--render-seconds", "0.2") as upstreams:
-        own = {"RINGBACK_API_KEYS": f"tests:{KEY}", "RINGBACK_EGRESS_ALLOW": "127.0.0.0/8"}
-        quick = {name: "0.1" for name in upstreams if name.endswith("POLL_SECONDS")}
-        with started(folder, "serve", "--port", "0", **upstreams | quick | own) as program:
-            yield Stage(House(url_in(program.until("listens"))), upstreams["RINGBACK_DASHSCOPE_BASE_URL"])
+    with house(tmp_path_factory.mktemp("server"), "--render-seconds", "0.2") as it:
+        yield Stage(it, f"{it.simulator}/dashscope")
 
 
 @pytest.fixture(autouse=True)
