@@ -143,6 +143,13 @@ def _variable(value: Any, place: Place) -> str:
 
 
 _seconds = number("a number of seconds above 0", 0, float, int, above=True)
+_count = number("a whole number, 0 or more", 0, int)
+
+
+def _most(value: Any, place: Place) -> int | None:
+    """0 takes away a limit that the row, or the one it is like, would have."""
+    return _count(value, place) or None
+
 
 part_of_provider = table_of(
     {
@@ -155,6 +162,7 @@ part_of_provider = table_of(
         "batch": number("a whole number, 1 or more", 1, int),
         "looks_per_second": number("a number above 0", 0, float, int, above=True),
         "floor_seconds": number("a number of seconds, 0 or more", 0, float, int),
+        "most_active": _most,
         "retention_seconds": number("a whole number of seconds, 1 or more", 1, int),
         "like": one_of(PROVIDERS),
         "models": texts,

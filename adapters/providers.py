@@ -15,7 +15,8 @@ class Provider:
     `first_look_seconds`, then every `look_every_seconds`; one that will call back only every `slow_look_seconds`.
     `floor_seconds` is the least time between two looks at one task that the provider's documents allow.
     `retention_seconds` is how long it knows a task. `pushes`: it can be set up to tell one URL of every end
-    (`adapters.eventbridge`).
+    (`adapters.eventbridge`). `most_active` is how many tasks one account may have at work at once (None: nothing is
+    known of a limit).
     """
 
     name: str
@@ -32,6 +33,7 @@ class Provider:
     slow_look_seconds: float = 60.0
     floor_seconds: float = 3.0
     retention_seconds: int = 24 * 3600
+    most_active: int | None = None
 
 
 PROVIDERS: Mapping[str, Provider] = {
@@ -59,11 +61,13 @@ PROVIDERS: Mapping[str, Provider] = {
             api_key_env="LAOZHANG_API_KEY",
         ),
         Provider(
+            # wire.md 2, its Wan FAQ: keep at most 10 tasks of a key active, and queue what is more.
             name="apiyi",
             title="APIYI",
             shape="gateway",
             base_url="https://api.apiyi.com",
             api_key_env="APIYI_API_KEY",
+            most_active=10,
         ),
         Provider(
             # wire.md 3.3: 20 queries a second for the whole Alibaba account; half of it is left to other programs.

@@ -19,7 +19,6 @@ from starlette.middleware import Middleware
 
 from adapters import SHAPES
 from adapters.base import Adapter
-from service.addresses import parse_allow
 from service.adopt import Adopter
 from service.backoff import Jitter, random_jitter
 from service.callback_urls import CallbackUrls
@@ -28,8 +27,9 @@ from service.certificates import Certificates, Fetch, fetch_by
 from service.clients import clients_of
 from service.clock import Clock, system_clock
 from service.deliver import DeliveryQueue
-from service.egress import EgressPolicy
+from service.egress import egress_policy
 from service.explain import Explainer
+from service.failover import Failover
 from service.find import Finder
 from service.guard import EgressGuard, Resolve
 from service.http import egress_client, upstream_client
@@ -45,7 +45,8 @@ from service.reopen import Reopener
 from service.routes import ROUTES
 from service.routes.edge import HANDLERS, House, Limits
 from service.routes.hosts import HostGuard
-from service.send import Sender, SendQueue, Timing
+from service.send import Sender, Timing
+from service.send_queue import SendQueue
 from service.settings import Settings, SettingsError, check_exposure
 from service.signing import CallbackTokens
 from service.store import Store
@@ -128,12 +129,13 @@ class Ringback:
             settings.repeat_answered_seconds,
         )
         receiver = Receiver(store, self.teller, clock, self._ended, settled_by(self.catalogue))
+        failover = Failover(self.upstreams, self.shapes, self.catalogue, elsewhere=settings.failover != "off")
         sender = Sender(
-            store, receiver, self.operator, self.upstreams, self.shapes, self.urls, clock, timing, self._jitter,
-            self._wake,
+            store, receiver, self.operator, self.upstreams, failover, self.shapes, self.urls, clock, timing,
+            self._jitter, self._wake, _row_id,
         )  # fmt: skip
         self.submitter = Submitter(
-            store, sender, self.upstreams.providers, self.shapes, self.catalogue, self.guard, clock, timing,
+            store, sender, self.upstreams, failover, self.shapes, self.catalogue, self.guard, clock, timing,
             settings.submit_wait_seconds, self.operator,
         )  # fmt: skip
         self.canceller = Canceller(store, receiver, self.upstreams)
@@ -158,23 +160,26 @@ class Ringback:
             )  # fmt: skip
 
         for upstream in self.upstreams:
-            sends = SendQueue(upstream, store, sender, clock, timing, _row_id)
-            self.workers[f"send.{upstream.label}"] = Worker(f"send.{upstream.label}", sends, clock)
             self.workers[f"look.{upstream.label}"] = Worker(f"look.{upstream.label}", looks(upstream), clock)
             if upstream.has_list:
                 sweeps = SweepQueue(upstream, store, clock, partial(self._wake, f"look.{upstream.label}"))
                 self.workers[f"sweep.{upstream.label}"] = Worker(f"sweep.{upstream.label}", sweeps, clock)
         for upstream in self.upstreams.providers:
+            sends = SendQueue(upstream.name, self.upstreams, store, sender, clock, timing, _row_id)
+            self.workers[f"send.{upstream.name}"] = Worker(f"send.{upstream.name}", sends, clock)
             name = f"look.{lent_label(upstream.provider)}"
             lent = LentLooks(upstream.provider, self.upstreams, store, self.operator, clock, looks)
             self.workers[name] = Worker(name, lent, clock)
 
     def _wake(self, worker: str) -> None:
-        self.workers[worker].wake()
+        """One of a provider that is not configured any more does not run."""
+        if worker in self.workers:
+            self.workers[worker].wake()
 
     def _ended(self, task: Task) -> None:
         self.waiting.ended(task)
-        self.workers["deliver"].wake()
+        self._wake("deliver")
+        self._wake(f"send.{task.provider}")  # there is room for one more
 
     @property
     def house(self) -> House:
@@ -257,18 +262,6 @@ def create_app(ringback: Ringback) -> Starlette:
     app.router.redirect_slashes = False  # a redirect of a POST loses its body behind TLS
     app.state.house = ringback.house
     return app
-
-
-def egress_policy(settings: Settings) -> EgressPolicy:
-    """Raises `SettingsError`."""
-    own = [(settings.host, settings.port)]
-    if settings.public_url:
-        public = urlsplit(settings.public_url)
-        own.append((public.hostname or "", public.port or (443 if public.scheme == "https" else 80)))
-    try:
-        return EgressPolicy(allow=parse_allow(settings.egress_allow), own=tuple(own))
-    except ValueError as error:
-        raise SettingsError([f"RINGBACK_EGRESS_ALLOW: {error}."]) from error
 
 
 async def _end(loops: list[asyncio.Task[None]], seconds: float) -> None:

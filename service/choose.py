@@ -1,4 +1,5 @@
-"""Which upstream gets a submission: the first configured one that offers the model and can say every set field."""
+"""Which upstreams can take a submission: those that offer the model and can say every set field, in the order of
+preference."""
 
 from __future__ import annotations
 
@@ -40,18 +41,17 @@ def choose(
     submission: Submission,
     named: str | None,
     standing: Standing = UNLIMITED,
-) -> Upstream:
-    """Raises `Refused` (400) with each candidate's reason when none is left, `Limited` where only the client's
-    allowance is in the way. `named` is the client's own choice; then an unknown model is passed to it unchecked,
-    because its documents may be newer than our catalogue."""
+) -> list[Upstream]:
+    """All that can take it, the preferred one first. Raises `Refused` (400) with each candidate's reason when there is
+    none, `Limited` where only the client's allowance is in the way. `named` is the client's own choice; then an unknown
+    model is passed to it unchecked, because its documents may be newer than our catalogue."""
     model = wanted_model(catalogue, shape, submission, named)
-    objections: dict[str, Sequence[Objection]] = {}
-    for upstream in candidates(upstreams, shape, named):
-        found = objections_of(upstream, shape, submission, model, standing)
-        if not found:
-            return upstream
-        objections[upstream.provider.title] = found
-    raise _none_left(objections, submission.model)
+    asked = candidates(upstreams, shape, named)
+    objections = {upstream.name: objections_of(upstream, shape, submission, model, standing) for upstream in asked}
+    able = [upstream for upstream in asked if not objections[upstream.name]]
+    if not able:
+        raise _none_left({each.provider.title: objections[each.name] for each in asked}, submission.model)
+    return able
 
 
 def wanted_model(catalogue: Catalogue, shape: Adapter, submission: Submission, named: str | None) -> Model | None:

@@ -10,10 +10,12 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from urllib.parse import urlsplit
 
 import httpx
 
-from service.addresses import Address, AllowEntry, read_address, why_closed
+from service.addresses import Address, AllowEntry, parse_allow, read_address, why_closed
+from service.settings import Settings, SettingsError
 
 MAX_URL = 2048
 MAX_HOST = 253
@@ -190,3 +192,15 @@ def _check_name(host: str) -> None:
         raise Refused(f"The host must be a full public name with a dot in it.{WAY_OUT}")
     if labels[0] == "metadata" or not CLOSED_SUFFIXES.isdisjoint((labels[-1], ".".join(labels[-2:]))):
         raise Refused("The host is a name for internal use; use a public one.")
+
+
+def egress_policy(settings: Settings) -> EgressPolicy:
+    """Raises `SettingsError`."""
+    own = [(settings.host, settings.port)]
+    if settings.public_url:
+        public = urlsplit(settings.public_url)
+        own.append((public.hostname or "", public.port or (443 if public.scheme == "https" else 80)))
+    try:
+        return EgressPolicy(allow=parse_allow(settings.egress_allow), own=tuple(own))
+    except ValueError as error:
+        raise SettingsError([f"RINGBACK_EGRESS_ALLOW: {error}."]) from error

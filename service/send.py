@@ -1,7 +1,7 @@
 """One send of one task to its upstream, and what its answer makes of the task. Money is spent here, and only here.
 
 The row says SUBMITTING before the first byte leaves. From then on there are four ends: accepted; refused; provably not
-accepted (sent again later); or in doubt, which is never sent again.
+accepted (sent elsewhere, or again later); or in doubt, which is never sent again.
 """
 
 from __future__ import annotations
@@ -22,28 +22,25 @@ from adapters.messages import (
     Unreadable,
     Unsupported,
 )
+from service.allowances import Limited
 from service.backoff import Jitter, next_send, spread
 from service.callback_urls import CallbackUrls
 from service.clock import Clock
+from service.failover import Failover, Nature, No, read_stored
 from service.http import Lost, NotSent
 from service.logs import get_logger
 from service.operator import Operator
 from service.receive import Receiver
-from service.store import Queue, Store
-from service.tasks import NOT_ACCEPTED, Task, Verdict
+from service.store import Placed, Store
+from service.tasks import NOT_ACCEPTED, Placement, Task, Verdict
 from service.upstream import Upstream
 from service.upstreams import Upstreams
 
 log = get_logger("send")
 
-SEND_AGAIN = frozenset({Category.THROTTLED, Category.REJECTED})
-"""Refusals after which nothing was accepted and the same create may be taken later."""
-
-OPERATOR = frozenset({Category.AUTH, Category.BILLING})
-"""Refusals that are about the operator's upstream account, not about the client's request."""
-
 ACCOUNT_SECONDS = 600.0
-"""Before a task that was accepted already is tried again after such a refusal."""
+"""Before a task that was accepted already is tried again after a refusal that is about the operator's account, and how
+long the other accounts of that provider come first."""
 
 KEEP_AGAIN = (1.0, 2.0, 5.0, 10.0, 30.0, *(60.0,) * 10)
 """Seconds between tries to write down what was paid for; together less than a doubt lasts."""
@@ -92,74 +89,135 @@ class Sender:
         receiver: Receiver,
         operator: Operator,
         upstreams: Upstreams,
+        failover: Failover,
         shapes: Mapping[str, Adapter],
         urls: CallbackUrls,
         clock: Clock,
         timing: Timing,
         jitter: Jitter,
         wake: Callable[[str], None],
+        new_id: Callable[[], str],
     ) -> None:
         self._store = store
         self._receiver = receiver
         self._operator = operator
         self._upstreams = upstreams
+        self._failover = failover
         self._shapes = shapes
         self._urls = urls
         self._clock = clock
         self._timing = timing
         self._jitter = jitter
         self._wake = wake
+        self._new_id = new_id
 
-    async def send(self, task: Task, heard: Callable[[], bool] = lambda: False) -> Refusal | None:
-        """Sends a task that is SUBMITTING and records the outcome. Returns a definite refusal.
+    async def send(self, task: Task, placement: Placement, heard: Callable[[], bool] = lambda: False) -> Refusal | None:
+        """Sends a task that is SUBMITTING and records the outcome; where provably nothing was accepted, to the next
+        candidate at once. Returns a definite refusal.
 
         `heard` says, at that moment, whether the client still waits for this very answer; if so it is told in person
         and its subscribers are not."""
-        placement = task.placement
-        assert placement is not None, "a task that is sent has a placement"
-        upstream = self._upstreams.pool(task.provider)[0]
+        said: dict[str, No] = {}
+        while (no := await self._try(task, placement)) is not None:
+            said[task.provider] = no
+            if no.nature is Nature.FINAL:
+                return await self._refuse(task, no.refusal, heard())
+            left = await self._left(task, said)
+            moved = await self._elsewhere((task, placement), no, left)
+            if moved is None:
+                return await self._wait_or_end((task, placement), said, left, heard)
+            task, placement = moved
+        return None
+
+    async def _try(self, task: Task, placement: Placement) -> No | None:
+        """One send. None: it was accepted, or it is in doubt."""
+        upstream = self._upstreams.serving(placement)
+        assert upstream is not None, "only configured accounts are given anything to send"
         try:
-            request = self._write(task, placement, upstream)
+            request = self._write(task, placement.id, upstream)
         except (Unreadable, Unsupported) as error:  # the catalogue changed since the task was accepted
-            return await self._refuse(task, Refusal(400, Failure(Category.INVALID_REQUEST, "", str(error))), heard())
+            refusal = Refusal(400, Failure(Category.INVALID_REQUEST, "", str(error)))
+            return No(Nature.ELSEWHERE, "it has no words for the request", refusal)
         try:
             response = await upstream.create(request, self._timing.create_timeout)
         except NotSent as error:
-            await self._defer(task, placement, f"not sent: {error}", None)
+            return No(Nature.BUSY, f"not sent: {error}")
         except Lost as error:
-            await self._doubt(task, placement, f"answer lost: {error}")
-        else:
-            return await self._answered(task, placement, upstream, response, heard)
+            await self._doubt(task, placement.id, f"answer lost: {error}")
+            return None
+        try:
+            acceptance = upstream.adapter.read_acceptance(response)
+        except Unreadable:
+            return await self._refused(task, placement, upstream, response)
+        await self._accept(task, placement.id, upstream, acceptance)
         return None
 
     def _write(self, task: Task, placement: str, upstream: Upstream) -> Request:
-        shape = self._shapes[task.shape]
-        submission = shape.read_submission(Request("POST", task.path, task.body, headers=task.headers))
+        submission = read_stored(task, self._shapes[task.shape])
         callback = self._urls.of(upstream.provider, placement)
         return upstream.adapter.write_submission(as_sent(submission, callback))
 
-    async def _answered(
-        self, task: Task, placement: str, upstream: Upstream, response: Response, heard: Callable[[], bool]
-    ) -> Refusal | None:
-        try:
-            await self._accept(task, placement, upstream, upstream.adapter.read_acceptance(response))
+    async def _refused(self, task: Task, placement: Placement, upstream: Upstream, response: Response) -> No | None:
+        refusal = upstream.adapter.read_refusal(response)
+        if refusal.failure.category is Category.AMBIGUOUS:
+            await self._doubt(task, placement.id, f"HTTP {response.status} without a task id")
             return None
-        except Unreadable:
-            refusal = upstream.adapter.read_refusal(response)
-        category = refusal.failure.category
-        if category is Category.AMBIGUOUS:
-            await self._doubt(task, placement, f"HTTP {response.status} without a task id")
-        elif category in SEND_AGAIN:
-            if category is Category.THROTTLED:
-                pause = min(max(refusal.retry_after or 0.0, THROTTLED_SECONDS), LONGEST_PAUSE)
-                upstream.sends.pause(self._clock() + int(pause * 1000))
-            await self._defer(task, placement, f"HTTP {response.status} {refusal.failure.code}", refusal.retry_after)
-        elif category in OPERATOR:
-            return await self._account_refused(task, placement, refusal, heard())
-        else:
-            definite = replace(refusal, status=400) if _invites_retry(refusal.status) else refusal
-            return await self._refuse(task, definite, heard())
+        now, no = self._clock(), No.said(response.status, refusal)
+        if refusal.failure.category is Category.THROTTLED:
+            pause = min(max(refusal.retry_after or 0.0, THROTTLED_SECONDS), LONGEST_PAUSE)
+            upstream.rest(now + int(pause * 1000))
+        if no.nature is Nature.ACCOUNT:
+            upstream.avoid(now + int(ACCOUNT_SECONDS * 1000))
+            await self._tell_operator("upstream.account_refused", task, no.reason)
+        return no
+
+    async def _left(self, task: Task, said: Mapping[str, No]) -> tuple[str, ...]:
+        """The candidates that have not refused the task for good, now or in an earlier round."""
+        sends = await self._store.lookups.placements(task.id)
+        gone = {send.provider for send in sends if send.verdict is Verdict.REFUSED}
+        gone |= {provider for provider, no in said.items() if no.verdict is Verdict.REFUSED}
+        standing = await self._store.allowances.standing(task.client, self._clock(), moving=task)
+        return tuple(provider for provider in self._failover.candidates(task, standing) if provider not in gone)
+
+    async def _elsewhere(self, sent: Placed, no: No, left: Sequence[str]) -> Placed | None:
+        """The task on its way to the next of those that are `left`, or None if none of them has room now."""
+        task, now = sent[0], self._clock()
+        others = [name for name in left if name not in (task.provider, *task.passed)]
+        roads = [self._failover.road(task, name, now) for name in others]
+        if no.of_account and task.provider in left:
+            same = self._failover.road(task, task.provider, now)
+            roads.insert(0, replace(same, seats=[seat for seat in same.seats if not seat.last]))
+        doubt_at = self._timing.doubt_at(now)
+        try:
+            moved = await self._store.sends.elsewhere(sent, no.verdict, no.reason, roads, now, doubt_at, self._new_id)
+        except Limited:  # somebody else has spent in the meantime
+            return None
+        if moved is not None:
+            self._wake(f"send.{task.provider}")
+            log.event("task.elsewhere", task=task.id, provider=moved[0].provider, reason=no.reason)
+        return moved
+
+    async def _wait_or_end(
+        self, sent: Placed, said: Mapping[str, No], left: Sequence[str], heard: Callable[[], bool]
+    ) -> Refusal | None:
+        """Nobody takes the task now. It waits for whoever may be asked soonest; if only accounts in trouble are left,
+        who waits for the answer is told, and a task that was accepted before waits for the operator."""
+        calm = [name for name in left if name not in said or said[name].nature is Nature.BUSY]
+        if calm:
+            now = self._clock()
+            soonest = min(calm, key=lambda name: (self._rests(name, said, now), name in said))
+            await self._defer(sent, said, soonest)
+            return None
+        told = heard()
+        if told or not left:
+            definite = [no.refusal for no in said.values() if no.nature is Nature.ELSEWHERE]
+            return await self._refuse(sent[0], definite[-1] if definite else ACCOUNT_TROUBLE, told)
+        await self._defer(sent, said, left[0])
         return None
+
+    def _rests(self, provider: str, said: Mapping[str, No], now: int) -> int:
+        asked = said[provider].retry_after if provider in said else None
+        return max(self._upstreams.rests_until(provider) - now, int((asked or 0.0) * 1000), 0)
 
     async def _accept(self, task: Task, placement: str, upstream: Upstream, acceptance: Acceptance) -> None:
         now = self._clock()
@@ -169,7 +227,8 @@ class Sender:
         first = provider.slow_look_seconds if told else min(provider.first_look_seconds, upstream.every)
         look_at = now + spread(first, self._jitter)
         await self._keep(task, placement, acceptance.task_id, look_at)
-        self._wake(f"look.{task.provider}")
+        upstream.avoid(0)
+        self._wake(f"look.{upstream.label}")
         log.event("task.placed", task=task.id, provider=task.provider, placement=placement)
 
     async def _keep(self, task: Task, placement: str, upstream_id: str, look_at: int) -> None:
@@ -184,16 +243,25 @@ class Sender:
                     raise
                 await asyncio.sleep(pause)
 
-    async def _defer(self, task: Task, placement: str, reason: str, retry_after: float | None) -> None:
-        now = self._clock()
+    async def _defer(self, sent: Placed, said: Mapping[str, No], provider: str) -> None:
+        """The task waits to be sent to `provider`; one that was not asked in this round gets it in its turn."""
+        (task, placement), no = sent, said[sent[0].provider]
+        now = due_at = self._clock()
         if now - (task.reopened_at or task.created_at) > GIVE_UP_MS:
             await self._receiver.give_up(task, NOT_ACCEPTED, "send", verdict=Verdict.NOT_ACCEPTED)
             return
-        sends = len(await self._store.lookups.placements(task.id))
-        due_at = next_send(sends, now, retry_after, self._jitter)
-        await self._store.tasks.deferred(placement, reason, now, due_at)
-        self._wake(f"send.{task.provider}")
-        log.event("task.deferred", task=task.id, provider=task.provider, reason=reason, due_at=due_at)
+        if provider in said:
+            sends = [send for send in await self._store.lookups.placements(task.id) if send.provider == provider]
+            wait = ACCOUNT_SECONDS if said[provider].nature is Nature.ACCOUNT else said[provider].retry_after
+            due_at = next_send(len(sends), now, wait, self._jitter)
+        road = None if provider == task.provider else self._failover.road(task, provider, now)
+        try:
+            await self._store.sends.deferred(placement.id, no.reason, now, due_at, road, no.verdict)
+        except Limited as error:  # somebody else has spent in the meantime
+            await self._refuse(task, error.refusal, told=False)
+        for each in {task.provider, provider}:
+            self._wake(f"send.{each}")
+        log.event("task.deferred", task=task.id, provider=provider, reason=no.reason, due_at=due_at)
 
     async def _doubt(self, task: Task, placement: str, reason: str) -> None:
         now = self._clock()
@@ -201,18 +269,11 @@ class Sender:
         if await self._store.tasks.doubted(placement, reason, now, until) is not None:
             await self._tell_operator("submission.in_doubt", task, reason)
 
-    async def _refuse(self, task: Task, refusal: Refusal, told: bool) -> Refusal:
-        await self._receiver.give_up(task, refusal.failure, "send", verdict=Verdict.REFUSED, tell=not told)
-        return refusal
-
-    async def _account_refused(self, task: Task, placement: str, refusal: Refusal, told: bool) -> Refusal | None:
-        """Who waits is told. A task that was accepted before must not fail by it: it waits for the operator."""
-        reason = f"HTTP {refusal.status} {refusal.failure.code}"
-        await self._tell_operator("upstream.account_refused", task, reason)
-        if told:
-            return await self._refuse(task, ACCOUNT_TROUBLE, told)
-        await self._defer(task, placement, reason, ACCOUNT_SECONDS)
-        return None
+    async def _refuse(self, task: Task, refusal: Refusal | None, told: bool) -> Refusal:
+        assert refusal is not None, "a definite no is in somebody's words"
+        definite = replace(refusal, status=400) if _invites_retry(refusal.status) else refusal
+        await self._receiver.give_up(task, definite.failure, "send", verdict=Verdict.REFUSED, tell=not told)
+        return definite
 
     async def _tell_operator(self, kind: str, task: Task, reason: str) -> None:
         await self._operator.tell(kind, task.id, task=task.id, provider=task.provider, reason=reason)
@@ -226,41 +287,3 @@ def as_sent(submission: Submission, callback_url: str | None) -> Submission:
 def _invites_retry(status: int) -> bool:
     """SDKs create the job again on these, whatever the body says (dashscope 2.x, acedatacloud: 408, 409, 429, 5xx)."""
     return status in (408, 409, 429) or status >= 500
-
-
-class SendQueue:
-    """The tasks that wait to be sent (again) to one upstream account, as a worker sees them. They leave at a pace, so
-    that an upstream that comes back is not met by all of them at once."""
-
-    def __init__(
-        self,
-        upstream: Upstream,
-        store: Store,
-        sender: Sender,
-        clock: Clock,
-        timing: Timing,
-        new_id: Callable[[], str],
-    ) -> None:
-        self._upstream = upstream
-        self._store = store
-        self._sender = sender
-        self._clock = clock
-        self._timing = timing
-        self._new_id = new_id
-
-    async def claim(self, room: int) -> Sequence[Task]:
-        now = self._clock()
-        limit = min(room, self._upstream.sends.room(now))
-        if not limit:
-            return ()
-        doubt_at = self._timing.doubt_at(now)
-        tasks = await self._store.tasks.claim_sends(now, doubt_at, limit, self._new_id, self._upstream.name)
-        self._upstream.sends.take(len(tasks), now)
-        return tasks
-
-    async def handle(self, item: Task) -> None:
-        await self._sender.send(item)
-
-    async def next_due(self) -> int | None:
-        due = await self._store.queues.next_due(Queue.SENDS, self._upstream.name)
-        return None if due is None else max(due, self._upstream.sends.free_at)

@@ -7,7 +7,7 @@ a refusal reaches it as an error of its own shape; after that the task is accept
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from uuid import uuid4
 
@@ -21,6 +21,7 @@ from service.clients import Client
 from service.clock import Clock
 from service.egress import Refused as RefusedUrl
 from service.errors import Refused, refused
+from service.failover import Failover
 from service.guard import EgressGuard
 from service.ledger import Quote, quote_of
 from service.logs import get_logger
@@ -28,7 +29,7 @@ from service.operator import Operator
 from service.send import Sender, Timing
 from service.store import Store
 from service.tasks import Format, Placement, Subscription, Task, TaskState, Verdict
-from service.upstream import Upstream
+from service.upstreams import Upstreams
 
 log = get_logger("submit")
 
@@ -69,7 +70,8 @@ class Submitter:
         self,
         store: Store,
         sender: Sender,
-        upstreams: Sequence[Upstream],
+        upstreams: Upstreams,
+        failover: Failover,
         shapes: Mapping[str, Adapter],
         catalogue: Catalogue,
         guard: EgressGuard,
@@ -82,6 +84,7 @@ class Submitter:
         self._operator = operator
         self._sender = sender
         self._upstreams = upstreams
+        self._failover = failover
         self._shapes = shapes
         self._catalogue = catalogue
         self._guard = guard
@@ -106,7 +109,8 @@ class Submitter:
     async def _submit(self, order: Order, submission: Submission) -> Task:
         standing = await self._store.allowances.standing(order.client.id, self._clock())
         shape = self._shapes[order.shape]
-        upstream = choose(self._upstreams, self._catalogue, shape, submission, order.provider, standing)
+        able = choose(self._upstreams.providers, self._catalogue, shape, submission, order.provider, standing)
+        upstream = self._failover.first(able, self._clock())
         url = submission.callback_url or order.callback_url or order.client.callback_url
         if url is not None:
             await self.check_callback(url)
@@ -121,16 +125,20 @@ class Submitter:
     async def _keep(self, task: Task, order: Order, url: str | None, price: Quote) -> Task:
         """The task on disk and on its way, or the earlier one that this create repeats."""
         subscriptions = _subscriptions(task, url, order.format)
-        placement = self._placement(task)
-        waits = self._answers.waits
-        repeated = await self._store.tasks.accept(task, placement, subscriptions, waits, *self._timing.repeats, price)
-        if repeated is not None:
+        seats = self._upstreams.seats(task.provider, task.created_at)
+        kept, placement = await self._store.tasks.accept(
+            task, self._placement(task), subscriptions, self._answers.waits, *self._timing.repeats, price, seats
+        )
+        if kept.id != task.id:
             self._answers.closed(task.id)
-            return await self._repeat(repeated, order)
+            return await self._repeat(kept, order)
         log.event("task.accepted", task=task.id, client=task.client, shape=task.shape, provider=task.provider)
-        self._start(task, waiter := _Waiter(order.connection))
-        await self._outcome(task.id, waiter)
-        return task
+        if placement is None:
+            log.event("task.waiting", task=task.id, provider=task.provider)
+        else:
+            self._start(kept, placement, waiter := _Waiter(order.connection))
+            await self._outcome(task.id, waiter)
+        return kept
 
     async def _earlier(self, order: Order, submission: Submission) -> Task | None:
         """The task of an earlier create that this one repeats."""
@@ -193,6 +201,7 @@ class Submitter:
             updated_at=now,
             service=submission.service or (model.service if model else ""),
             placement=str(uuid4()),
+            pinned=order.provider is not None,
             digest=order.digest,
             idempotency_key=order.idempotency_key,
         )
@@ -204,8 +213,8 @@ class Submitter:
             task.placement, task.id, task.provider, Verdict.SENDING, sent_at=task.created_at, doubt_at=doubt_at
         )
 
-    def _start(self, task: Task, waiter: _Waiter) -> None:
-        send = asyncio.create_task(self._sender.send(task, waiter.heard), name="send")
+    def _start(self, task: Task, placement: Placement, waiter: _Waiter) -> None:
+        send = asyncio.create_task(self._sender.send(task, placement, waiter.heard), name="send")
         self._sends[task.id] = send
         send.add_done_callback(lambda done: self._finished(task.id, done))
 

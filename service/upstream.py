@@ -11,6 +11,7 @@ from adapters.providers import Provider
 from service.health import Health
 from service.http import Client, NoReply, send_upstream, upstream_request
 from service.pacing import Bucket
+from service.store import Seat
 from service.vault import hash_key
 
 LOOK_SECONDS = 20.0
@@ -47,7 +48,8 @@ class Declined(Unheard):
 class Upstream:
     """`every` is the pause between looks at one task, in seconds. `account` names the key, `holds` are the accounts
     whose placements it looks after (none: all of the provider's), `label` tells it from the others of its provider.
-    `lent`: the key is not the operator's, a watcher lent it for its own tasks."""
+    `lent`: the key is not the operator's, a watcher lent it for its own tasks. `most_active` is how many tasks it may
+    have at work at once (None: any number)."""
 
     def __init__(
         self,
@@ -61,6 +63,7 @@ class Upstream:
         account: str = "",
         holds: tuple[str, ...] = (),
         lent: bool = False,
+        most_active: int | None = None,
     ) -> None:
         self.provider = provider
         self.account = account
@@ -72,6 +75,9 @@ class Upstream:
         self.bucket = Bucket(provider.looks_per_second, now)
         self.sends = Bucket(RESENDS_PER_SECOND, now)
         self.health = Health()
+        self.most_active = most_active
+        self.rests_until = 0
+        self._trouble_until = 0
         self._client = client
         self._base_url = base_url.rstrip("/")
         self._key = key
@@ -111,6 +117,22 @@ class Upstream:
 
     def serves(self, account: str) -> bool:
         return not self.holds or account in self.holds
+
+    def rest(self, until: int) -> None:
+        """Nothing is sent to it before `until`: it said that it is too much."""
+        self.rests_until = max(self.rests_until, until)
+        self.sends.pause(until)
+
+    def avoid(self, until: int) -> None:
+        """It takes nothing for the time being; others of its provider come first before `until`."""
+        self._trouble_until = until
+
+    def seat(self, now: int, *, paced: bool = False) -> Seat | None:
+        """What of it is free as far as it knows itself; None while it rests. `paced`: for those who have waited."""
+        if now < self.rests_until:
+            return None
+        seat = Seat(self.account, self.holds, self.most_active, last=now < self._trouble_until)
+        return replace(seat, pace=self.sends.room(now)) if paced else seat
 
     async def create(self, request: Request, read_timeout: float) -> Response:
         """Sends a create, once, on a connection of its own. Raises `NotSent` or `Lost` (service.http)."""

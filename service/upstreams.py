@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from adapters.base import Adapter
 from service.http import Client
 from service.settings import Account, Settings
+from service.store import Seat
 from service.tasks import Placement
 from service.upstream import Upstream
 from service.vault import Unopenable, Vault
@@ -35,6 +36,15 @@ class Upstreams:
     def pool(self, provider: str) -> tuple[Upstream, ...]:
         """All accounts of a provider; empty if it is not configured."""
         return self._pools.get(provider, ())
+
+    def seats(self, provider: str, now: int, *, paced: bool = False) -> tuple[Seat, ...]:
+        """The accounts of a provider that do not rest; `paced`: with what may leave of those who have waited."""
+        seats = (account.seat(now, paced=paced) for account in self.pool(provider))
+        return tuple(seat for seat in seats if seat is not None)
+
+    def rests_until(self, provider: str) -> int:
+        """When the first account of a provider takes anything again; in the past if one does now."""
+        return min((account.rests_until for account in self.pool(provider)), default=0)
 
     def serving(self, placement: Placement) -> Upstream | None:
         """The account that knows what was sent by `placement`; None if it is not configured any more. A provider's
@@ -65,6 +75,7 @@ def upstreams_of(settings: Settings, shapes: Mapping[str, Adapter], client: Clie
             now,
             account.name,
             _held_by(account, settings.accounts),
+            most_active=account.most_active,
         )
         for account in settings.accounts
     )

@@ -123,12 +123,16 @@ async def _inbox() -> AsyncIterator[Inbox]:
         yield inbox
 
 
-def accounts(names: Sequence[str], simulator: Callable[[str], str] = lambda name: SIMULATOR) -> tuple[Account, ...]:
-    """`simulator` is where each provider's simulator is found."""
+def accounts(
+    names: Sequence[str], simulator: Callable[[str], str] = lambda name: SIMULATOR, **changes: Any
+) -> tuple[Account, ...]:
+    """`simulator` is where each provider's simulator is found; `changes` are other fields of all these accounts."""
     return tuple(
-        Account(
-            provider=PROVIDERS[name], base_url=f"{simulator(name)}/{name}", api_key=f"sk-{name}-key",
-            poll_seconds=PROVIDERS[name].look_every_seconds,
+        Account.model_validate(
+            {
+                "provider": PROVIDERS[name], "base_url": f"{simulator(name)}/{name}", "api_key": f"sk-{name}-key",
+                "poll_seconds": PROVIDERS[name].look_every_seconds,
+            } | changes
         )
         for name in names
     )  # fmt: skip

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import click
 
-from service.app import egress_policy
 from service.cli.doctor_egress import check_egress
 from service.cli.doctor_findings import Finding, Level, good, problem, warning
 from service.cli.doctor_providers import check_providers
@@ -19,6 +18,7 @@ from service.cli.exits import Failed
 from service.cli.options import config_option, json_option
 from service.cli.output import print_json, print_table
 from service.clock import Clock, system_clock
+from service.egress import egress_policy
 from service.guard import Resolve, SystemResolver
 from service.http import upstream_client
 from service.settings import Settings, SettingsError, load

@@ -10,13 +10,13 @@ from typing import TypeVar
 
 import click
 
-from service.app import egress_policy
 from service.cli.exits import Failed, Misused
 from service.cli.options import config_option, json_option, load_settings, misused
 from service.cli.output import print_fields, print_json, print_table, when
 from service.clients import Clients, clients_of
 from service.clock import system_clock
 from service.egress import Refused as RefusedUrl
+from service.egress import egress_policy
 from service.settings import Settings, SettingsError
 from service.store import Key, Store
 from service.tell import iso

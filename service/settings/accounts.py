@@ -1,18 +1,19 @@
-"""Upstream accounts out of the rows of providers: a provider whose key was given is an account."""
+"""Upstream accounts out of the rows of providers: each key that was given for a provider is one."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
 from pydantic import ValidationError
 
 from adapters.providers import Provider
+from service.settings.checks import ApiKey
 from service.settings.given import PREFIX, Given, problems_of
-from service.settings.values import Account
+from service.settings.values import Account, UpstreamKeys
 
-PARTS = ("api_key", "base_url", "poll_seconds")
+PARTS = ("api_key", "base_url", "poll_seconds", "active")
 """What can be set for each provider."""
 
 
@@ -23,6 +24,7 @@ def variables_of(provider: Provider) -> dict[str, str]:
         f"{provider.name}_api_key": provider.api_key_env,
         f"{provider.name}_base_url": f"{PREFIX}{upper}_BASE_URL",
         f"{provider.name}_poll_seconds": f"{PREFIX}{upper}_POLL_SECONDS",
+        f"{provider.name}_active": f"{PREFIX}{upper}_ACTIVE",
     }
 
 
@@ -33,13 +35,34 @@ def read_accounts(given: Given, rows: Mapping[str, Provider]) -> tuple[tuple[Acc
     """
     with_key = [name for name in rows if f"{name}_api_key" in given.values]
     names, problems = _chosen(given, rows, with_key) if "providers" in given.values else (with_key, [])
-    accounts = []
+    accounts: list[Account] = []
     for name in names:
-        try:
-            accounts.append(Account.model_validate(_account(rows[name], given.values)))
-        except ValidationError as error:
-            problems += problems_of(error, Account, _part(name, given))
+        found, wrong = _pool(rows[name], _part(name, given))
+        accounts += found
+        problems += wrong
     return tuple(accounts), problems
+
+
+def _pool(provider: Provider, part: Given) -> tuple[list[Account], list[str]]:
+    """One account for each key of a provider, and what is wrong with them."""
+    try:
+        keys = UpstreamKeys.model_validate({"api_key": part.values["api_key"]}).api_key
+    except ValidationError as error:
+        return [], problems_of(error, UpstreamKeys, part)
+    problems = _alike(keys, part.labels["api_key"])
+    accounts = []
+    for key in keys:
+        try:
+            accounts.append(Account.model_validate(_account(provider, key, part.values)))
+        except ValidationError as error:  # of what they share: the same each time
+            problems += problems_of(error, Account, part)
+    return accounts, list(dict.fromkeys(problems))
+
+
+def _alike(keys: Sequence[ApiKey], label: str) -> list[str]:
+    if len({key.key.get_secret_value() for key in keys}) < len(keys):
+        return [f"{label} has the same key twice."]
+    return [f"{label} has two keys with the same name."] if len({key.name for key in keys}) < len(keys) else []
 
 
 def _chosen(given: Given, rows: Mapping[str, Provider], with_key: list[str]) -> tuple[list[str], list[str]]:
@@ -59,12 +82,9 @@ def _chosen(given: Given, rows: Mapping[str, Provider], with_key: list[str]) -> 
     return [name for name in dict.fromkeys(names) if name in with_key], problems
 
 
-def _account(provider: Provider, values: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "provider": provider,
-        "base_url": provider.base_url,
-        "poll_seconds": provider.look_every_seconds,
-    } | {part: values[f"{provider.name}_{part}"] for part in PARTS if f"{provider.name}_{part}" in values}
+def _account(provider: Provider, key: ApiKey, values: Mapping[str, Any]) -> dict[str, Any]:
+    own = {"base_url": provider.base_url, "poll_seconds": provider.look_every_seconds, **values}
+    return own | {"provider": provider, "name": key.name, "api_key": key.key}
 
 
 def _part(name: str, given: Given) -> Given:

@@ -42,15 +42,28 @@ def _fresh_webhook_secret() -> SecretStr:
     return SecretStr(kept.new_webhook_secret())
 
 
+class UpstreamKeys(Value):
+    """What was given for one provider: each entry, with or without a name, is an account."""
+
+    api_key: ApiKeys = Field(min_length=1, description="one or more keys, separated by commas", repr=False)
+
+
 class Account(Value):
     """One upstream account. `poll_seconds` is the pause between two looks at one task; a real provider has a floor.
-    `name` tells the keys of one provider apart, also after a change of their order."""
+    `name` tells the keys of one provider apart, also after a change of their order. `active` is how many tasks it may
+    have at once (None: as many as the provider says; 0: any number)."""
 
     provider: Provider
     name: str = ""
     base_url: checks.BaseUrl = Field(description=URL)
     api_key: checks.HeaderSecret = Field(description="text", repr=False)
     poll_seconds: float = Field(gt=0, description=SECONDS)
+    active: int | None = Field(default=None, ge=0, description="a whole number, 0 or more")
+
+    @property
+    def most_active(self) -> int | None:
+        """None: there is no limit."""
+        return (self.provider.most_active if self.active is None else self.active) or None
 
     @field_validator("poll_seconds")
     @classmethod
@@ -90,6 +103,7 @@ class Settings(Value):
     egress_allow: str = Field("", description="text with CIDR[:port] entries")  # read by service.egress
     accounts: tuple[Account, ...] = ()  # in the order of preference
     catalogue: InstanceOf[Catalogue] = Field(default_factory=lambda: builtin(), repr=False)  # `load` reads its file
+    failover: Literal["off", "safe", "retry_failed"] = Field("safe", description="off, safe or retry_failed")
     in_doubt_seconds: float = Field(900, gt=0, description=SECONDS)
     repeat_seconds: float = Field(600, ge=0, description="a number of seconds, 0 or more")
     repeat_answered_seconds: float = Field(0, ge=0, description="a number of seconds, 0 or more")

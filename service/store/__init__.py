@@ -16,17 +16,20 @@ from service.store.keys import Key, KeyVerbs
 from service.store.lookups import Lookups
 from service.store.placements import PlacementVerbs
 from service.store.queues import Queue, QueueVerbs
+from service.store.room import Seat
+from service.store.sends import Placed, Road, SendVerbs
 from service.store.sqlite import SqliteEngine
 from service.store.tasks import TaskVerbs
 from service.store.watches import WatchVerbs
 
-__all__ = ["AlreadyServed", "Key", "Queue", "Store"]
+__all__ = ["AlreadyServed", "Key", "Placed", "Queue", "Road", "Seat", "Store"]
 
 
 class Store:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self.tasks = TaskVerbs(engine)
+        self.sends = SendVerbs(engine)
         self.placements = PlacementVerbs(engine)
         self.allowances = AllowanceVerbs(engine)
         self.charges = ChargeVerbs(engine)

@@ -50,6 +50,7 @@ class DoubtVerbs:
         send to the provider, or this one is not in doubt any more."""
 
         def verb(tx: Transaction) -> Task | None:
+            hold(tx, placement)
             taken = tx.one(
                 "UPDATE placements SET verdict = 'accepted', upstream_id = :upstream_id, doubt_at = NULL,"
                 " claimed_at = NULL, heard_at = :now, due_at = :look_at, misses = 0"
@@ -106,12 +107,18 @@ class DoubtVerbs:
         return await self._engine.read(verb)
 
 
+def hold(tx: Transaction, placement: str) -> None:
+    """Locks the row of a send's task. Everybody writes it before the send's own: nobody waits in a circle."""
+    tx.run("UPDATE tasks SET version = version WHERE id = (SELECT task FROM placements WHERE id = :id)", id=placement)
+
+
 def go_on(tx: Transaction, placement: str, now: int) -> Task | None:
     """The task of a send that its upstream has accepted goes on by it: it is in doubt no more, and is not sent once
     more if it waits for that (an operator had it sent again). None: it had gone on before."""
     row = tx.one(
         "UPDATE tasks SET state = 'QUEUED', placement = :placement, due_at = NULL, updated_at = :now,"
-        " version = version + 1 WHERE id = (SELECT task FROM placements WHERE id = :placement AND verdict = 'accepted')"
+        " provider = (SELECT provider FROM placements WHERE id = :placement), version = version + 1"
+        " WHERE id = (SELECT task FROM placements WHERE id = :placement AND verdict = 'accepted')"
         " AND (state IN ('ACCEPTED', 'IN_DOUBT') OR (state = 'SUBMITTING' AND placement = :placement))"
         f" RETURNING {rows.columns(Task)}",
         placement=placement, now=now,

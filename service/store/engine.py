@@ -15,6 +15,10 @@ class Transaction(Protocol):
     skip_locked: str
     """The lock clause of a claim's inner SELECT: empty where there is only one writer."""
 
+    def lock(self, name: str) -> None:
+        """Until this transaction ends no other one holds `name`. To be taken before any row is touched."""
+        ...
+
     def all(self, sql: str, **values: Any) -> Sequence[Row]: ...
 
     def one(self, sql: str, **values: Any) -> Row | None: ...

@@ -1,6 +1,7 @@
 """The queues as a whole: when their next row is due, and what a dead server had claimed.
 
-That of deliveries is asked in `service.store.deliveries`, since it depends on which receivers are busy."""
+Two are asked elsewhere: that of deliveries (`deliveries`) depends on which receivers are busy, that of sends (`sends`)
+on which accounts have room."""
 
 from __future__ import annotations
 
@@ -12,14 +13,11 @@ from service.store.placements import LOOKED_AT, accounts_of
 
 
 class Queue(StrEnum):
-    SENDS = "sends"
     LOOKS = "looks"
     DOUBTS = "doubts"
 
 
 _NEXT_DUE: Mapping[Queue, str] = {
-    Queue.SENDS: "SELECT min(due_at) AS due FROM tasks WHERE due_at IS NOT NULL AND state = 'ACCEPTED'"
-    " AND (:provider = '' OR provider = :provider)",
     Queue.LOOKS: "SELECT min(due_at) AS due FROM placements WHERE due_at IS NOT NULL AND provider = :provider"
     f" AND {LOOKED_AT}",
     Queue.DOUBTS: "SELECT min(doubt_at) AS due FROM placements WHERE doubt_at IS NOT NULL",
@@ -31,8 +29,8 @@ class QueueVerbs:
         self._engine = engine
 
     async def next_due(self, queue: Queue, provider: str = "", accounts: Collection[str] = ()) -> int | None:
-        """When the next row of a queue is due (of one provider; sends: "" for all; looks: of some of its accounts,
-        or of all of the operator's). None: it is empty."""
+        """When the next row of a queue is due (looks: of one provider, of some of its accounts, or of all of the
+        operator's). None: it is empty."""
         theirs, names = accounts_of(accounts) if queue is Queue.LOOKS else ("1 = 1", {})
         sql = f"{_NEXT_DUE[queue]} AND {theirs}"
 

@@ -129,6 +129,11 @@ UNNAMED = "upstream_id IS NULL AND verdict IN ('sending', 'in_doubt', 'unproven'
 
 DOUBTS = (f"CREATE INDEX placements_unnamed ON placements (provider, sent_at) WHERE {UNNAMED}",)
 
+AT_WORK = "state IN ('SUBMITTING', 'IN_DOUBT', 'QUEUED', 'RUNNING')"
+"""The tasks that may be at work at their provider."""
+
+FAIRNESS = (f"CREATE INDEX tasks_at_work ON tasks (provider, client) WHERE {AT_WORK}",)
+
 STEPS: Mapping[str, tuple[str, ...]] = {
     "0001_first": FIRST,
     "0002_money": MONEY,
@@ -136,6 +141,7 @@ STEPS: Mapping[str, tuple[str, ...]] = {
     "0004_watch": WATCH,
     "0005_quotes": QUOTES,
     "0006_doubts": DOUBTS,
+    "0007_fairness": FAIRNESS,
 }
 """Migrations by name, in order. A step that has shipped is never edited."""
 

@@ -36,6 +36,9 @@ class SqliteTransaction:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
+    def lock(self, name: str) -> None:
+        """There is only one writer."""
+
     def all(self, sql: str, **values: Any) -> Sequence[Row]:
         cursor = self._connection.execute(sql, values)
         names = [column[0] for column in cursor.description or ()]

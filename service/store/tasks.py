@@ -1,7 +1,8 @@
 """The verbs of a task's life. Each is one transaction; `now` is always given; the SQL stands beside the verb.
 
 Every change of a task row compares the version that was read and adds one. So of a callback, a list and a look that
-race, exactly one ends the task, and only it opens the deliveries.
+race, exactly one ends the task, and only it opens the deliveries. A task's row is always written before those of its
+placements: where rows are locked, nobody waits in a circle.
 """
 
 from __future__ import annotations
@@ -14,13 +15,21 @@ from service.ledger import UNPRICED, Quote, Settle, settled
 from service.store import rows
 from service.store.allowances import reserve
 from service.store.charges import open_charge, settle_charge
-from service.store.doubts import go_on
+from service.store.doubts import go_on, hold
 from service.store.engine import Engine, Transaction
 from service.store.repeats import TWINS_MS, repeated
+from service.store.room import Seat, lock_sends, seated
 from service.tasks import Delivery, Placement, Subscription, Task, TaskState, Verdict
 
 Message = Callable[[Subscription], Delivery]
 """Makes the delivery that tells one subscription of a task's end."""
+
+
+CURRENT = "id = (SELECT task FROM placements WHERE id = :placement) AND placement = :placement"
+"""The task whose current placement is this one."""
+
+Kept = tuple[Task, Placement | None]
+"""The task that stands for a create, and its first send if it is to be sent now."""
 
 
 class TaskVerbs:
@@ -36,25 +45,30 @@ class TaskVerbs:
         twin_ms: int = TWINS_MS,
         answered_twin_ms: int = 0,
         price: Quote = UNPRICED,
-    ) -> Task | None:
-        """Keeps a new task, its subscriptions and (if it is sent at once) its first placement. Raises `Limited` if its
-        client's budgets have no room for `price`, what it costs at its provider.
+        seats: Sequence[Seat] | None = None,
+    ) -> Kept:
+        """Keeps a new task, its subscriptions and (if it is sent at once) its first placement. With `seats` that is
+        the one to take, or the task has to wait for room. Raises `Limited` if its client's budgets have no room for
+        `price`, what it costs at its provider.
 
-        Returns the earlier task instead, and keeps nothing, if this create repeats one: it has the same idempotency
-        key, or the same digest as one of the last `twin_ms` that was never answered and for whose answer nobody
-        `waits`, or as any one of the last `answered_twin_ms`."""
+        Keeps nothing and returns the earlier task if this create repeats one: it has the same idempotency key, or the
+        same digest as one of the last `twin_ms` that was never answered and for whose answer nobody `waits`, or as any
+        one of the last `answered_twin_ms`."""
 
-        def verb(tx: Transaction) -> Task | None:
+        def verb(tx: Transaction) -> Kept:
+            if seats is not None:
+                lock_sends(tx, [task.provider])
             earlier = repeated(tx, task, waits, twin_ms, answered_twin_ms)
             if earlier is not None:
-                return earlier
-            insert_task(tx, task)
+                return earlier, None
+            kept, sending = (task, placement) if seats is None else _seated(tx, task, placement, seats)
+            insert_task(tx, kept)
             reserve(tx, task, price, task.created_at)
-            if placement is not None:
-                insert_placement(tx, placement)
+            if sending is not None:
+                insert_placement(tx, sending)
             for subscription in subscriptions:
                 insert_subscription(tx, subscription)
-            return None
+            return kept, sending
 
         return await self._engine.write(verb)
 
@@ -104,6 +118,7 @@ class TaskVerbs:
         had moved on already (adopted by its callback); the upstream's id is kept all the same."""
 
         def verb(tx: Transaction) -> Task | None:
+            hold(tx, placement)
             tx.run(
                 "UPDATE placements SET verdict = 'accepted', upstream_id = :upstream_id, doubt_at = NULL,"
                 " claimed_at = NULL, heard_at = :now, due_at = CASE WHEN due_at IS NULL THEN :look_at ELSE :now END"
@@ -114,18 +129,6 @@ class TaskVerbs:
 
         return await self._engine.write(verb)
 
-    async def deferred(self, placement: str, reason: str, now: int, due_at: int) -> Task | None:
-        """Provably nothing was accepted: the task waits to be sent again. None when it had been doubted or ended
-        before; it stays what it is then, and so does its placement."""
-
-        def verb(tx: Transaction) -> Task | None:
-            moved = _move(tx, placement, (TaskState.SUBMITTING,), TaskState.ACCEPTED, now, due_at=due_at)
-            if moved is not None:
-                _close_placement(tx, placement, Verdict.NOT_ACCEPTED, reason)
-            return moved
-
-        return await self._engine.write(verb)
-
     async def doubted(
         self, placement: str, reason: str, now: int, due_at: int, lost_at: int | None = None
     ) -> Task | None:
@@ -133,12 +136,13 @@ class TaskVerbs:
         answer could have come at the latest (None: now)."""
 
         def verb(tx: Transaction) -> Task | None:
+            moved = _move(tx, placement, (TaskState.SUBMITTING,), TaskState.IN_DOUBT, now)
             tx.run(
                 "UPDATE placements SET verdict = 'in_doubt', reason = :reason, doubt_at = :due_at, lost_at = :lost_at"
                 " WHERE id = :id AND verdict = 'sending'",
                 id=placement, reason=reason, due_at=due_at, lost_at=now if lost_at is None else lost_at,
             )  # fmt: skip
-            return _move(tx, placement, (TaskState.SUBMITTING,), TaskState.IN_DOUBT, now)
+            return moved
 
         return await self._engine.write(verb)
 
@@ -168,7 +172,7 @@ class TaskVerbs:
             if task.ended:
                 closing = placement or task.placement
                 if closing is not None:
-                    _close_placement(tx, closing, verdict, None, task.outcome, settle)
+                    close_placement(tx, closing, verdict, None, task.outcome, settle)
                 if placement is not None:  # given up before, it has a last word after all
                     settle_charge(tx, placement, verdict, task.outcome, settle)
                 _open_deliveries(tx, task, message)
@@ -176,28 +180,17 @@ class TaskVerbs:
 
         return await self._engine.write(verb)
 
-    async def claim_sends(
-        self, now: int, doubt_at: int, limit: int, new_id: Callable[[], str], provider: str = ""
-    ) -> list[Task]:
-        """Takes tasks that are due to be sent (to one provider): a new placement for each, and SUBMITTING, before
-        anything is sent."""
-
-        def verb(tx: Transaction) -> list[Task]:
-            claimed = tx.all(
-                f"UPDATE tasks SET state = 'SUBMITTING', due_at = NULL, updated_at = :now, version = version + 1"
-                f" WHERE id IN (SELECT id FROM tasks WHERE state = 'ACCEPTED' AND due_at <= :now"
-                f" AND {rows.matching(provider=provider)}"
-                f" ORDER BY due_at LIMIT :limit{tx.skip_locked}) RETURNING {rows.columns(Task)}",
-                now=now, limit=limit, provider=provider,
-            )  # fmt: skip
-            return [_place(tx, rows.read_task(row), new_id(), now, doubt_at) for row in claimed]
-
-        return await self._engine.write(verb)
-
 
 _RECORDED = (
     "id", "was", "state", "updated_at", "finished_at", "due_at", "outcome", "detector", "version",
 )  # fmt: skip
+
+
+def _seated(tx: Transaction, task: Task, placement: Placement | None, seats: Sequence[Seat]) -> Kept:
+    account = None if placement is None else seated(tx, task.provider, seats, task.created_at)
+    if placement is None or account is None:
+        return replace(task, state=TaskState.ACCEPTED, placement=None, due_at=task.created_at), None
+    return task, replace(placement, account=account)
 
 
 def insert_task(tx: Transaction, task: Task) -> None:
@@ -212,13 +205,7 @@ def insert_placement(tx: Transaction, placement: Placement) -> None:
     open_charge(tx, placement.id)
 
 
-def _place(tx: Transaction, task: Task, placement: str, now: int, doubt_at: int) -> Task:
-    insert_placement(tx, Placement(placement, task.id, task.provider, Verdict.SENDING, sent_at=now, doubt_at=doubt_at))
-    tx.run("UPDATE tasks SET placement = :placement WHERE id = :id", placement=placement, id=task.id)
-    return replace(task, placement=placement)
-
-
-def _close_placement(
+def close_placement(
     tx: Transaction,
     placement: str,
     verdict: Verdict,
@@ -237,15 +224,13 @@ def _close_placement(
         settle_charge(tx, placement, verdict, outcome, settle)
 
 
-def _move(
-    tx: Transaction, placement: str, before: Sequence[TaskState], after: TaskState, now: int, due_at: int | None = None
-) -> Task | None:
+def _move(tx: Transaction, placement: str, before: Sequence[TaskState], after: TaskState, now: int) -> Task | None:
     """Moves the task of its current placement on, if it is still in one of the states `before`."""
     states = ", ".join(f"'{state}'" for state in before)
     row = tx.one(
-        f"UPDATE tasks SET state = :after, updated_at = :now, due_at = :due_at, version = version + 1"
-        f" WHERE placement = :placement AND state IN ({states}) RETURNING {rows.columns(Task)}",
-        after=after, now=now, due_at=due_at, placement=placement,
+        f"UPDATE tasks SET state = :after, updated_at = :now, due_at = NULL, version = version + 1"
+        f" WHERE {CURRENT} AND state IN ({states}) RETURNING {rows.columns(Task)}",
+        after=after, now=now, placement=placement,
     )  # fmt: skip
     return None if row is None else rows.read_task(row)
 

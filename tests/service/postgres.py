@@ -33,6 +33,9 @@ class PostgresTransaction:
     def __init__(self, connection: psycopg.Connection[dict[str, Any]]) -> None:
         self._connection = connection
 
+    def lock(self, name: str) -> None:
+        self._execute("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))", {"name": name})
+
     def all(self, sql: str, **values: Any) -> Sequence[Row]:
         return self._execute(sql, values).fetchall()
 

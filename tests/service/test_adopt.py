@@ -14,7 +14,7 @@ from adapters.providers import PROVIDERS
 from service.reopen import reopen
 from service.simulator.markers import read_words
 from service.simulator.world import Plan
-from service.store import Store
+from service.store import Seat, Store
 from service.tasks import OUTCOME_UNKNOWN, TASK_EXPIRED, Task, TaskState, Verdict, fail
 from tests.service.asking import NATIVE, SILENT, created, record, told
 from tests.service.nouns import ENGINES, NOW, kept, latest, opened, placement_of
@@ -332,7 +332,7 @@ async def test_an_adoption_takes_back_what_waits_to_be_sent_again(store: Store) 
     moved = await store.doubts.adopted(task.placement or "", "up", NOW + 2, NOW + 2)
     assert moved is not None
     assert (moved.state, moved.placement, moved.due_at) == (TaskState.QUEUED, task.placement, None)
-    assert await store.tasks.claim_sends(NOW + 9, NOW + 10, 5, lambda: "never") == []
+    assert await store.sends.claim("acedata", [Seat()], NOW + 9, NOW + 10, 5, lambda: "never") == []
 
 
 async def test_of_adoptions_and_a_send_again_that_race_nothing_is_sent_if_one_was_adopted(store: Store) -> None:
@@ -344,7 +344,7 @@ async def test_of_adoptions_and_a_send_again_that_race_nothing_is_sent_if_one_wa
         )
         assert (await latest(store, task)).state is TaskState.QUEUED
         assert (await placement_of(store, task)).verdict is Verdict.ACCEPTED
-    assert await store.tasks.claim_sends(NOW + 9, NOW + 10, 50, lambda: "never") == []
+    assert await store.sends.claim("acedata", [Seat()], NOW + 9, NOW + 10, 50, lambda: "never") == []
 
 
 async def test_an_id_is_adopted_once(store: Store) -> None:

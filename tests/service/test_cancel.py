@@ -13,7 +13,7 @@ import pytest
 
 from adapters.messages import Report, State
 from adapters.providers import PROVIDERS
-from service.store import Store
+from service.store import Seat, Store
 from service.tasks import Task, TaskState, Verdict, advance
 from tests.service.asking import created, record, told
 from tests.service.nouns import ENGINES, NOW, a_task, latest, opened
@@ -74,9 +74,9 @@ async def test_of_a_claim_and_a_cancel_that_race_one_wins(store: Store) -> None:
     tasks = [a_task(state=TaskState.ACCEPTED, placement=None, due_at=NOW) for _ in range(20)]
     for task in tasks:
         await store.tasks.accept(task, None, [])
-    claims = (store.tasks.claim_sends(NOW, NOW + 1, 3, lambda: str(uuid4())) for _ in range(10))
+    claims = (store.sends.claim("acedata", [Seat()], NOW, NOW + 1, 3, lambda: str(uuid4())) for _ in range(10))
     claimed, canceled = await asyncio.gather(asyncio.gather(*claims), asyncio.gather(*map(cancelled, tasks)))
-    sent = {task.id for batch in claimed for task in batch}
+    sent = {task.id for batch in claimed for task, _ in batch}
     assert sent.isdisjoint(task.id for task, won in zip(tasks, canceled, strict=True) if won)
     for task, won in zip(tasks, canceled, strict=True):
         expected = TaskState.CANCELED if won else TaskState.SUBMITTING if task.id in sent else TaskState.ACCEPTED

@@ -31,7 +31,7 @@ def upstreams(*names: str) -> Sequence[Upstream]:
 def chosen(shape: str, body: dict[str, Any], *names: str, named: str | None = None) -> str:
     path = "/wan/videos" if shape == "flat" else NATIVE
     submission = SPOKEN[shape].read_submission(Request("POST", path, body))
-    return choose(upstreams(*names), CATALOGUE, SPOKEN[shape], submission, named).name
+    return choose(upstreams(*names), CATALOGUE, SPOKEN[shape], submission, named)[0].name
 
 
 def objection(shape: str, body: dict[str, Any], *names: str, named: str | None = None) -> str:

@@ -15,7 +15,7 @@ from adapters.providers import PROVIDERS
 from service.openapi import document
 from tests.service.asking import NATIVE
 from tests.service.orders import MODELS, order
-from tests.world import PUBLIC_URL, World, world
+from tests.world import PUBLIC_URL, World, accounts, world
 
 pytestmark = pytest.mark.anyio
 PLACEHOLDER = f"{PUBLIC_URL}/callbacks/acedata/<token>"
@@ -59,7 +59,7 @@ def assert_complete(asked: dict[str, Any], told: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("shape", ["flat", "native", "gateway"])
 async def test_the_body_that_is_told_is_the_body_that_is_sent(shape: str, tmp_path: Path) -> None:
-    async with world(tmp_path) as it:
+    async with world(tmp_path, accounts=accounts(PROVIDERS, active=0)) as it:
         sent: list[httpx.Request] = []
 
         async def watch(request: httpx.Request) -> None:

@@ -14,7 +14,7 @@ import pytest
 from adapters.messages import Category, Failure, Report, State
 from service.allowances import UNLIMITED, Allowance, Budget, Limited, Period
 from service.ledger import MICROS, UNPRICED, Quote
-from service.store import Store
+from service.store import Seat, Store
 from service.tasks import OUTCOME_UNKNOWN, Task, TaskState, Verdict, advance, fail
 from tests.service.nouns import ENGINES, NOW, a_placement, a_task, opened
 
@@ -73,7 +73,7 @@ async def test_tasks_that_wait_to_be_sent_have_their_money_reserved(store: Store
     with pytest.raises(Limited):
         await buy(store)
     assert await spent(store) == (2 * MICROS,)
-    await store.tasks.claim_sends(NOW, NOW + 1, 10, lambda: str(uuid4()))
+    await store.sends.claim("acedata", [Seat()], NOW, NOW + 1, 10, lambda: str(uuid4()))
     assert await spent(store) == (2 * MICROS,), "sent now: the charge in the place of the reservation"
     with pytest.raises(Limited):
         await buy(store)
@@ -82,11 +82,11 @@ async def test_tasks_that_wait_to_be_sent_have_their_money_reserved(store: Store
 async def test_a_deferred_task_keeps_its_money(store: Store) -> None:
     await allow(store, 1)
     task = await buy(store)
-    await store.tasks.deferred(task.placement or "", "HTTP 429", NOW, NOW)
+    await store.sends.deferred(task.placement or "", "HTTP 429", NOW, NOW)
     assert await spent(store) == (1 * MICROS,)
     with pytest.raises(Limited):
         await buy(store)
-    [again] = await store.tasks.claim_sends(NOW, NOW + 1, 10, lambda: str(uuid4()))
+    [(again, _)] = await store.sends.claim("acedata", [Seat()], NOW, NOW + 1, 10, lambda: str(uuid4()))
     assert await spent(store) == (1 * MICROS,)
     assert sorted(one.amount is None for one in (await store.charges.of_task(again.id)).values()) == [False, True]
 
@@ -178,12 +178,12 @@ async def test_what_was_allowed_before_goes_on_when_a_budget_is_lowered(store: S
     await allow(store, 5)
     task = await buy(store)
     await allow(store, 0)
-    await store.tasks.deferred(task.placement or "", "HTTP 429", NOW, NOW)
-    assert len(await store.tasks.claim_sends(NOW, NOW + 1, 10, lambda: str(uuid4()))) == 1
+    await store.sends.deferred(task.placement or "", "HTTP 429", NOW, NOW)
+    assert len(await store.sends.claim("acedata", [Seat()], NOW, NOW + 1, 10, lambda: str(uuid4()))) == 1
 
 
 async def test_a_repeated_create_is_told_its_task_though_the_budget_is_spent(store: Store) -> None:
     await allow(store, 1)
     first = await buy(store, idempotency_key="order-7")
     again = a_task(idempotency_key="order-7")
-    assert await store.tasks.accept(again, a_placement(again), [], price=DOLLAR) == first
+    assert await store.tasks.accept(again, a_placement(again), [], price=DOLLAR) == (first, None)

@@ -106,7 +106,7 @@ async def test_a_send_that_was_given_up_can_be_adopted_and_its_task_stays_ended(
 async def test_only_what_is_in_doubt_is_adopted(store: Store, unfit: str) -> None:
     task = await (queued(store, "own") if unfit == "accepted" else kept(store))
     if unfit == "not_accepted":
-        await store.tasks.deferred(task.placement or "", "HTTP 429", NOW, NOW)
+        await store.sends.deferred(task.placement or "", "HTTP 429", NOW, NOW)
     before = await placement_of(store, task)
     assert await store.doubts.adopted(task.placement or "", "up", NOW, NOW) is None
     assert await placement_of(store, task) == before
@@ -143,7 +143,7 @@ async def test_unnamed_are_the_sends_of_a_time_that_may_have_been_accepted(store
     sending, doubt, unproven = await kept(store), await doubtful(store), await doubtful(store)
     await given_up(store, unproven)
     named, waits, elsewhere = await queued(store), await kept(store), await kept(store, provider="dashscope")
-    await store.tasks.deferred(waits.placement or "", "HTTP 429", NOW, NOW)
+    await store.sends.deferred(waits.placement or "", "HTTP 429", NOW, NOW)
 
     async def unnamed(since: int, until: int) -> set[str]:
         return {one.task for one in await store.doubts.unnamed("acedata", since, until)}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from adapters.messages import Listing
-from service.store import Key, Queue, Store
+from service.store import Key, Queue, Seat, Store
 from service.store.lookups import NEWEST
 from service.tasks import OUTCOME_UNKNOWN as UNKNOWN
 from service.tasks import Attempt, DeliveryState, Task, TaskState, Verdict, fail
@@ -102,9 +102,9 @@ async def test_a_tasks_sends_and_subscriptions_are_listed_in_their_order(store: 
     task = a_task()
     subscriptions = [a_subscription(task, created_at=NOW + age) for age in (2, 1)]
     await store.tasks.accept(task, a_placement(task), subscriptions)
-    await store.tasks.deferred(task.placement or "", "HTTP 429", NOW, NOW + 5)
-    [again] = await store.tasks.claim_sends(NOW + 5, NOW + 10, 1, lambda: "second")
-    assert [one.id for one in await store.lookups.placements(task.id)] == [task.placement, again.placement]
+    await store.sends.deferred(task.placement or "", "HTTP 429", NOW, NOW + 5)
+    [(_, again)] = await store.sends.claim("acedata", [Seat()], NOW + 5, NOW + 10, 1, lambda: "second")
+    assert [one.id for one in await store.lookups.placements(task.id)] == [task.placement, again.id]
     assert await store.lookups.subscriptions(task.id) == subscriptions[::-1]
     assert await store.lookups.placement("unknown") is None
 
@@ -119,7 +119,8 @@ async def test_each_queue_says_when_its_next_row_is_due(store: Store) -> None:
     doubtful = await kept(store)
     await store.tasks.doubted(doubtful.placement or "", "lost", NOW, NOW + 3)
     await ended(store)
-    assert await store.queues.next_due(Queue.SENDS) == NOW + 1
+    assert await store.sends.waiting("acedata", [Seat()]) == (NOW + 1, {""})
+    assert await store.sends.waiting("dashscope", [Seat()]) == (None, set())
     assert await store.queues.next_due(Queue.LOOKS, "acedata") == NOW + 2
     assert await store.queues.next_due(Queue.LOOKS, "dashscope") == NOW
     assert await store.queues.next_due(Queue.DOUBTS) == NOW + 3

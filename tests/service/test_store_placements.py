@@ -114,7 +114,7 @@ async def test_at_most_sixteen_bodies_are_kept_of_one_placement(store: Store) ->
 
 async def test_no_body_is_kept_of_an_ended_or_unknown_placement(store: Store) -> None:
     task = await kept(store)
-    await store.tasks.deferred(task.placement or "", "HTTP 429", NOW, NOW)
+    await store.sends.deferred(task.placement or "", "HTTP 429", NOW, NOW)
     assert await store.placements.keep_callback(task.placement or "", "digest", b"{}", "up-1", NOW) is None
     assert (await placement_of(store, task)).due_at is None
     assert await store.placements.keep_callback("nobody", "digest", b"{}", "up-1", NOW) is None

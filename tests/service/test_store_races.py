@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 
 from adapters.messages import Category, Failure, Report, State
-from service.store import Store
+from service.store import Seat, Store
 from service.store.lookups import NEWEST
 from service.tasks import Task, TaskState, Verdict, advance, fail
 from tests.service.nouns import ENGINES, NOW, a_message, a_task, kept, latest, opened, queued
@@ -38,7 +38,8 @@ async def test_racing_claims_of_sends_take_each_task_once(store: Store) -> None:
         await store.tasks.accept(task, None, [])
 
     async def claim() -> list[str]:
-        return [one.id for one in await store.tasks.claim_sends(NOW, NOW + 1, 7, lambda: str(uuid4()))]
+        placed = await store.sends.claim("acedata", [Seat()], NOW, NOW + 1, 7, lambda: str(uuid4()))
+        return [task.id for task, _ in placed]
 
     only_once(await asyncio.gather(*(claim() for _ in range(12))), {task.id for task in tasks})
 

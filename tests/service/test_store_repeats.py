@@ -25,7 +25,8 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 
 
 async def accept(store: Store, task: Task, waited_for: bool = False) -> Task | None:
-    return await store.tasks.accept(task, a_placement(task), [a_subscription(task)], lambda _: waited_for)
+    kept, _ = await store.tasks.accept(task, a_placement(task), [a_subscription(task)], lambda _: waited_for)
+    return None if kept.id == task.id else kept
 
 
 def later(milliseconds: int, **changes: object) -> Task:

@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 
 from adapters.messages import Category, Failure, Report, State, Usage
-from service.store import Store
+from service.store import Seat, Store
 from service.store.lookups import NEWEST
 from service.tasks import Delivery, Subscription, Task, TaskState, Verdict, advance, fail
 from tests.service.nouns import (
@@ -51,7 +51,8 @@ def succeeded(task: Task) -> Task:
 
 
 async def claim_sends(store: Store, limit: int = 10, now: int = NOW) -> list[Task]:
-    return await store.tasks.claim_sends(now, now + 180_000, limit, lambda: str(uuid4()))
+    placed = await store.sends.claim("acedata", [Seat()], now, now + 180_000, limit, lambda: str(uuid4()))
+    return [task for task, _ in placed]
 
 
 async def test_what_is_kept_comes_back_as_it_was(store: Store) -> None:
@@ -135,7 +136,7 @@ async def test_two_tasks_of_one_provider_never_share_an_upstream_id(store: Store
 
 async def test_a_deferred_task_waits_for_its_time_and_a_new_placement(store: Store) -> None:
     task = await kept(store)
-    deferred = await store.tasks.deferred(task.placement or "", "HTTP 429", NOW + 1, NOW + 2000)
+    deferred = await store.sends.deferred(task.placement or "", "HTTP 429", NOW + 1, NOW + 2000)
     assert deferred is not None
     assert (deferred.state, deferred.due_at) == (TaskState.ACCEPTED, NOW + 2000)
     placement = await placement_of(store, task)
@@ -150,7 +151,7 @@ async def test_a_late_no_does_not_strand_a_task_in_doubt(store: Store) -> None:
     """The machine slept: the loop of doubts came before the send's own answer."""
     task = await kept(store)
     await store.tasks.doubted(task.placement or "", "overdue", NOW, NOW + 900_000)
-    assert await store.tasks.deferred(task.placement or "", "HTTP 429", NOW, NOW) is None
+    assert await store.sends.deferred(task.placement or "", "HTTP 429", NOW, NOW) is None
     placement = await placement_of(store, task)
     assert (placement.verdict, placement.doubt_at) == (Verdict.IN_DOUBT, NOW + 900_000)
 
@@ -208,7 +209,7 @@ async def test_a_task_that_only_runs_tells_nobody(store: Store) -> None:
 
 async def test_a_task_canceled_between_two_sends_leaves_the_first_as_it_was(store: Store) -> None:
     task = await kept(store)
-    deferred = await store.tasks.deferred(task.placement or "", "HTTP 429", NOW, NOW + 2000)
+    deferred = await store.sends.deferred(task.placement or "", "HTTP 429", NOW, NOW + 2000)
     assert deferred is not None
     canceled = advance(deferred, Report("", State.CANCELED), NOW + 1, "cancel")
     assert canceled is not None
@@ -232,13 +233,14 @@ async def test_sends_are_claimed_oldest_first_with_a_placement_of_their_own(stor
     for task in tasks:
         await store.tasks.accept(task, None, [])
     ids = (f"placement-{number}" for number in count())
-    claimed = await store.tasks.claim_sends(NOW, NOW + 180_000, 2, lambda: next(ids))
-    assert {one.id for one in claimed} == {tasks[1].id, tasks[2].id}
-    for one in claimed:
+    claimed = await store.sends.claim("acedata", [Seat("key-1")], NOW, NOW + 180_000, 2, lambda: next(ids))
+    assert [one.id for one, _ in claimed] == [tasks[1].id, tasks[2].id]
+    for one, sending in claimed:
         assert await latest(store, one) == one
         assert (one.state, one.due_at, one.version) == (TaskState.SUBMITTING, None, 1)
-        placement = await placement_of(store, one)
-        assert (placement.task, placement.verdict, placement.doubt_at) == (one.id, Verdict.SENDING, NOW + 180_000)
+        assert await placement_of(store, one) == sending
+        assert (sending.task, sending.verdict, sending.doubt_at) == (one.id, Verdict.SENDING, NOW + 180_000)
+        assert sending.account == "key-1"
 
 
 async def test_only_accepted_tasks_are_claimed_for_sending(store: Store) -> None:

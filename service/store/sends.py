@@ -1,0 +1,146 @@
+"""The verbs of a task that is to be sent: it waits for room, leaves, goes elsewhere, waits again. Each is one
+transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from service.ledger import UNPRICED, Quote
+from service.store import rows
+from service.store.allowances import reserve
+from service.store.engine import Engine, Transaction
+from service.store.room import Line, Room, Seat, heads, lock_sends, seated
+from service.store.tasks import CURRENT, close_placement, insert_placement
+from service.tasks import Placement, Task, Verdict
+
+Placed = tuple[Task, Placement]
+"""A task that is SUBMITTING, and the send that does it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Road:
+    """A provider that a task may go to: who is free there, and what it would cost."""
+
+    provider: str
+    seats: Sequence[Seat]
+    price: Quote = UNPRICED
+
+
+NewId = Callable[[], str]
+
+
+class SendVerbs:
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def claim(
+        self, provider: str, seats: Sequence[Seat], now: int, doubt_at: int, limit: int, new_id: NewId
+    ) -> list[Placed]:
+        """Takes tasks that are due to be sent to a provider, as many as have room there: a new placement for each, and
+        SUBMITTING, before anything is sent."""
+
+        def verb(tx: Transaction) -> list[Placed]:
+            lock_sends(tx, [provider])
+            room, line = Room(tx, provider, seats), Line(tx, provider, now, limit)
+            placed: list[Placed] = []
+            while len(placed) < limit and (task := line.next()) is not None:
+                account = room.take()
+                if account is None:
+                    break
+                placement = Placement(
+                    new_id(), task, provider, Verdict.SENDING, now, doubt_at=doubt_at, account=account
+                )
+                row = tx.one(
+                    "UPDATE tasks SET state = 'SUBMITTING', due_at = NULL, placement = :placement, updated_at = :now,"
+                    " version = version + 1 WHERE id = :id AND state = 'ACCEPTED'"
+                    f" RETURNING {rows.columns(Task)}",
+                    id=task, placement=placement.id, now=now,
+                )  # fmt: skip
+                if row is not None:  # it was not canceled in the meantime
+                    insert_placement(tx, placement)
+                    placed.append((rows.read_task(row), placement))
+            return placed
+
+        return await self._engine.write(verb)
+
+    async def elsewhere(
+        self,
+        sent: Placed,
+        verdict: Verdict,
+        reason: str,
+        roads: Sequence[Road],
+        now: int,
+        doubt_at: int,
+        new_id: NewId,
+    ) -> Placed | None:
+        """Of `sent` provably nothing was accepted: it is closed, and the task leaves again by the first of `roads` that
+        has room. None: none has, or the task has moved on. Raises `Limited` if its client's budgets have no room. In
+        both cases nothing has changed."""
+        task, before = sent
+
+        def verb(tx: Transaction) -> Placed | None:
+            lock_sends(tx, [road.provider for road in roads])
+            for number, road in enumerate(roads):
+                account = seated(tx, road.provider, road.seats, now)
+                if account is not None:
+                    leaving = Placement(new_id(), task.id, road.provider, Verdict.SENDING, now, doubt_at=doubt_at)
+                    passed = (*task.passed, *(each.provider for each in roads[:number]), task.provider)
+                    moved = _moved(tx, before, replace(leaving, account=account), passed)
+                    if moved is not None:
+                        close_placement(tx, before.id, verdict, reason)
+                        reserve(tx, moved[0], road.price, now)
+                        insert_placement(tx, moved[1])
+                    return moved
+            return None
+
+        return await self._engine.write(verb)
+
+    async def deferred(
+        self,
+        placement: str,
+        reason: str,
+        now: int,
+        due_at: int,
+        road: Road | None = None,
+        verdict: Verdict = Verdict.NOT_ACCEPTED,
+    ) -> Task | None:
+        """Provably nothing was accepted: the task waits to be sent again, on another `road` or where it was, and all
+        that it was passed by are candidates again. None when it had been doubted or ended before; it stays what it is
+        then, and so does its placement. Raises `Limited` if its client's budgets have no room for the other road."""
+
+        def verb(tx: Transaction) -> Task | None:
+            row = tx.one(
+                "UPDATE tasks SET state = 'ACCEPTED', due_at = :due_at, passed = NULL, updated_at = :now,"
+                " provider = CASE WHEN :provider = '' THEN provider ELSE :provider END, version = version + 1"
+                f" WHERE {CURRENT} AND state = 'SUBMITTING' RETURNING {rows.columns(Task)}",
+                placement=placement, due_at=due_at, now=now, provider=road.provider if road else "",
+            )  # fmt: skip
+            if row is None:
+                return None
+            close_placement(tx, placement, verdict, reason)
+            deferred = rows.read_task(row)
+            if road is not None:
+                reserve(tx, deferred, road.price, now)
+            return deferred
+
+        return await self._engine.write(verb)
+
+    async def waiting(self, provider: str, seats: Sequence[Seat]) -> tuple[int | None, frozenset[str]]:
+        """When the first task that waits for a provider is due (None: none waits), and the accounts that have room."""
+
+        def verb(tx: Transaction) -> tuple[int | None, frozenset[str]]:
+            due = min((due for _, due in heads(tx, provider)), default=None)
+            return due, frozenset() if due is None else Room(tx, provider, seats).open
+
+        return await self._engine.read(verb)
+
+
+def _moved(tx: Transaction, before: Placement, leaving: Placement, passed: Sequence[str]) -> Placed | None:
+    by = list(dict.fromkeys(provider for provider in passed if provider != leaving.provider))
+    row = tx.one(
+        "UPDATE tasks SET provider = :provider, placement = :leaving, passed = :passed, updated_at = :now,"
+        f" version = version + 1 WHERE {CURRENT} AND state = 'SUBMITTING' RETURNING {rows.columns(Task)}",
+        provider=leaving.provider, leaving=leaving.id, passed=rows.dump(by), now=leaving.sent_at, placement=before.id,
+    )  # fmt: skip
+    return None if row is None else (rows.read_task(row), leaving)
