@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from adapters.providers import PROVIDERS
+from service.settings import Account
 from tests.service.asking import ACEDATA, SHAPES, SILENT, created, record, told
 from tests.service.elsewhere import (
     OWN_KEY,
@@ -21,7 +22,7 @@ from tests.service.elsewhere import (
     watch,
     watched,
 )
-from tests.world import ADMIN, OTHER_KEY, World, world
+from tests.world import ADMIN, OTHER_KEY, SIMULATOR, World, world
 
 pytestmark = pytest.mark.anyio
 DAY = 24 * 3600.0
@@ -716,8 +717,24 @@ async def test_the_operator_cannot_have_a_watched_task_sent(tmp_path: Path) -> N
         assert creates(it) == 1
 
 
+async def test_of_several_keys_the_one_that_knows_a_task_looks_after_it(tmp_path: Path) -> None:
+    pool = tuple(
+        Account(
+            provider=PROVIDERS["apiyi"], name=name, base_url=f"{SIMULATOR}/apiyi", api_key=f"sk-{name}", poll_seconds=5
+        )
+        for name in ("a", "b")
+    )
+    async with world(tmp_path, accounts=pool) as it:
+        await grant(it)
+        task_id = await watched(it, "apiyi", await at_provider(it, "apiyi", key="sk-b"))
+        assert queries(it) == 2
+        await it.settle(60)
+        assert (await record(it, task_id))["state"] == "SUCCEEDED"
+        assert (await watch(it, "apiyi", "unknown")).status_code == 404
+
+
 async def test_a_failed_watched_task_is_never_sent_anywhere(tmp_path: Path) -> None:
-    async with world(tmp_path) as it:
+    async with world(tmp_path, failover="retry_failed") as it:
         task_id = await watched(
             it, "dashscope", await at_provider(it, "dashscope", "fail=InternalError"), upstream_key=OWN_KEY
         )
