@@ -153,13 +153,14 @@ class PlacementVerbs:
 
     async def hint(self, placements: Sequence[str], by: str | None, now: int) -> None:
         """A look is due now, because something says that these have ended (`by`), or that it will not say so any more
-        (None). Those that are being looked at are left alone."""
+        (None). Those that are being looked at are left alone, and those that are stalled, which slow down by themselves
+        and are woken when their account is heard."""
 
         def verb(tx: Transaction) -> None:
             for placement in placements:
                 tx.run(
                     "UPDATE placements SET due_at = :now, hinted_by = :by WHERE id = :id AND verdict = 'accepted'"
-                    " AND claimed_at IS NULL AND due_at > :now",
+                    " AND claimed_at IS NULL AND due_at > :now AND misses = 0",
                     id=placement, by=by, now=now,
                 )  # fmt: skip
 

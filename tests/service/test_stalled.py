@@ -189,6 +189,20 @@ async def test_an_account_that_is_heard_every_other_time_wakes_its_tasks_once_a_
         assert await state(it, struck) == "SUCCEEDED"
 
 
+@pytest.mark.parametrize("trouble", ["lag=100000", ""])
+async def test_a_stalled_task_is_not_asked_for_with_every_list(tmp_path: Path, trouble: str) -> None:
+    """What runs is listed each second; what the list lacks, and looks cannot hear, slows down all the same."""
+    async with world(tmp_path, providers=["dashscope"]) as it:
+        await created(it, f"seconds=9 {trouble}", provider="dashscope")
+        odd = it.upstreams.creates[0].task_id
+        for _ in range(4):
+            await created(it, f"seconds={2 * HOUR}", provider="dashscope")
+        outage = Outage(it, 500, {"code": "InternalError", "message": "odd"}, only=odd if not trouble else "nothing")
+        await it.settle(HOUR / 2, 1)
+        assert outage.looks["/dashscope/api/v1/tasks/"] + outage.looks["/dashscope/api/v1/tasks"] > 1000  # lists
+        assert outage.looks[f"/dashscope/api/v1/tasks/{odd}"] < 45
+
+
 @pytest.mark.parametrize("provider", SILENT)
 async def test_a_task_that_is_not_known_yet_is_stalled_alone(tmp_path: Path, provider: str) -> None:
     async with world(tmp_path) as it:
