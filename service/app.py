@@ -209,10 +209,20 @@ class Ringback:
         """At the start, before anything runs: what a dead server had in hand is due again."""
         check_exposure(self.settings, has_keys=await self.store.keys.any())
         await self.store.queues.void_leases(self.clock())
-        configured = {upstream.name for upstream in self.upstreams}
+        await self._tell_missing()
+
+    async def _tell_missing(self) -> None:
+        """Unfinished tasks of what is not configured any more wait until it is again, whatever becomes of them."""
         for provider, tasks in (await self.store.lookups.unfinished()).items():
-            if provider not in configured:  # they wait, whatever becomes of them, until it is configured again
+            if not self.upstreams.pool(provider):
                 await self.operator.tell("provider.missing", provider, provider=provider, tasks=str(tasks))
+        for (provider, account), sends in (await self.store.lookups.at_work()).items():
+            pool = self.upstreams.pool(provider)
+            if pool and not any(each.serves(account) for each in pool):
+                subject = f"{provider}/{account}"
+                await self.operator.tell(
+                    "account.missing", subject, provider=provider, account=account, tasks=str(sends)
+                )
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -54,7 +54,8 @@ async def _asked(upstream: Upstream, clock: Clock) -> Heard:
 
 def _key(heard: Heard, base_url: str) -> Finding:
     row, answer = heard.upstream.provider, heard.answer
-    check = f"key of {row.title}"
+    which = f"key {heard.upstream.account}" if heard.upstream.holds else "key"  # one of several, or the only one
+    check = f"{which} of {row.title}"
     if isinstance(answer, NoReply):
         step = f"Check this machine's network and {base_url}; proxies of the environment are not used."
         return problem(check, f"{row.title} cannot be reached: {answer.reason}.", step)

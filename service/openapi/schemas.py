@@ -201,6 +201,7 @@ CHARGE = record(
 PLACEMENT = record(
     {
         **dict.fromkeys(("id", "provider", "verdict"), TEXT),
+        "account": described(TEXT, "The name of the provider's key; of one without a name, a part of its hash"),
         "upstream_id": nullable(TEXT),
         "reason": nullable(TEXT),
         "sent_at": TIME,

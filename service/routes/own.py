@@ -147,6 +147,7 @@ def _placement(placement: Placement, task: Task, charge: Charge | None) -> dict[
     return {
         "id": placement.id,
         "provider": placement.provider,
+        "account": placement.account,
         "upstream_id": placement.upstream_id,
         "verdict": placement.verdict,
         "reason": placement.reason,

@@ -50,8 +50,8 @@ def _pool(provider: Provider, part: Given) -> tuple[list[Account], list[str]]:
     except ValidationError as error:
         return [], problems_of(error, UpstreamKeys, part)
     problems = _alike(keys, part.labels["api_key"])
-    accounts = []
-    for key in keys:
+    accounts: list[Account] = []
+    for key in () if problems else keys:
         try:
             accounts.append(Account.model_validate(_account(provider, key, part.values)))
         except ValidationError as error:  # of what they share: the same each time

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from adapters.messages import Listing
 from service.store import rows
 from service.store.engine import Engine, Transaction
+from service.store.schema import LIVE
 from service.tasks import ENDED, Placement, Subscription, Task, TaskState
 
 Place = tuple[int, str]
@@ -86,6 +87,18 @@ class Lookups:
         def verb(tx: Transaction) -> dict[str, int]:
             sql = f"SELECT provider, count(*) AS tasks FROM tasks WHERE {rows.one_of('state', _OPEN)} GROUP BY provider"
             return {row["provider"]: row["tasks"] for row in tx.all(sql)}
+
+        return await self._engine.read(verb)
+
+    async def at_work(self) -> dict[tuple[str, str], int]:
+        """How many sends that may be at work each of the operator's accounts has, by provider and name."""
+
+        def verb(tx: Transaction) -> dict[tuple[str, str], int]:
+            found = tx.all(
+                f"SELECT provider, account, count(*) AS sends FROM placements WHERE {LIVE} AND credential IS NULL"
+                " GROUP BY provider, account"
+            )
+            return {(row["provider"], row["account"]): row["sends"] for row in found}
 
         return await self._engine.read(verb)
 

@@ -78,13 +78,14 @@ class SendVerbs:
         has room. None: none has, or the task has moved on. Raises `Limited` if its client's budgets have no room. In
         both cases nothing has changed."""
         task, before = sent
+        at = max(now, before.sent_at + 1)  # sends of one task are told in the order of their times
 
         def verb(tx: Transaction) -> Placed | None:
             lock_sends(tx, [road.provider for road in roads])
             for number, road in enumerate(roads):
                 account = seated(tx, road.provider, road.seats, now)
                 if account is not None:
-                    leaving = Placement(new_id(), task.id, road.provider, Verdict.SENDING, now, doubt_at=doubt_at)
+                    leaving = Placement(new_id(), task.id, road.provider, Verdict.SENDING, at, doubt_at=doubt_at)
                     passed = (*task.passed, *(each.provider for each in roads[:number]), task.provider)
                     moved = _moved(tx, before, replace(leaving, account=account), passed)
                     if moved is not None:

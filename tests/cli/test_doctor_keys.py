@@ -103,3 +103,18 @@ async def test_without_a_provider_or_an_answer_it_says_so() -> None:
     assert (nobody.level, "ACEDATA_API_KEY" in nobody.step) == (Level.PROBLEM, True)
     silent, clock = await keys_of(("acedata",), CLOSED)
     assert (silent.level, clock.level) == (Level.PROBLEM, Level.WARNING)
+
+
+async def test_each_key_of_a_pool_is_checked_by_its_name() -> None:
+    simulator = create_simulator(SimulatorSettings(key="sk-good"))
+    async with serve(simulator, lifespan="off") as url:
+        pool = [
+            account.model_copy(update={"name": name})
+            for name, key in (("main", "sk-good"), ("second", "sk-bad"))
+            for account in accounts(("dashscope",), url, key)
+        ]
+        async with upstream_client() as client:
+            main, second, _ = await check_providers(Settings(accounts=tuple(pool)), client, FakeClock())
+    assert (main.check, main.level) == ("key main of Alibaba DashScope", Level.OK)
+    assert (second.check, second.level) == ("key second of Alibaba DashScope", Level.PROBLEM)
+    assert "sk-" not in f"{main}{second}"

@@ -147,6 +147,67 @@ def test_an_account_may_have_another_base_url_and_pace(place: Path) -> None:
     assert (account.base_url, account.poll_seconds) == ("http://127.0.0.1:9/x", 0.05)
 
 
+def test_several_keys_of_a_provider_are_accounts_of_one_pool(place: Path) -> None:
+    by_variable = load(None, {SECOND.api_key_env: "k", FIRST.api_key_env: "main:sk-1, second:sk:2"}).accounts
+    config = written(place, f'{FIRST.name}_api_key = ["main:sk-1", "second:sk:2"]')
+    assert by_variable == load(config, {SECOND.api_key_env: "k"}).accounts
+    found = [(each.provider, each.name, each.api_key.get_secret_value()) for each in by_variable[:2]]
+    assert found == [(FIRST, "main", "sk-1"), (FIRST, "second", "sk:2")]
+    assert by_variable[2].provider == SECOND
+
+
+def test_an_upstream_key_keeps_its_name_whatever_stands_beside_it(place: Path) -> None:
+    def names(given: str) -> dict[str, str]:
+        return {each.api_key.get_secret_value(): each.name for each in load(None, {FIRST.api_key_env: given}).accounts}
+
+    alone = names("sk-1")
+    assert names("sk-2,sk-1")["sk-1"] == names("sk-1,sk-2")["sk-1"] == alone["sk-1"]
+    assert "sk-1" not in alone["sk-1"]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("sk-1,sk-1", " has the same key twice."),
+        ("a:sk-1,b:sk-1", " has the same key twice."),
+        ("a:sk-1,a:sk-2", " has two keys with the same name."),
+        ("sk-1,:sk-2", ", entry 2, cannot be used: a name before the colon"),
+        (",", " cannot be used: it must be one or more keys, separated by commas."),
+    ],
+)
+def test_a_wrong_pool_is_explained_without_a_key(place: Path, given: str, said: str) -> None:
+    (problem,) = problems({FIRST.api_key_env: given})
+    assert problem.startswith(FIRST.api_key_env + said)
+    assert "sk-" not in problem
+
+
+def test_what_the_keys_of_a_pool_share_is_wrong_once(place: Path) -> None:
+    (problem,) = problems({FIRST.api_key_env: "sk-1,sk-2", poll_variable(FIRST): "never"})
+    assert problem.startswith(f"{poll_variable(FIRST)} is 'never'")
+
+
+@pytest.mark.parametrize(("given", "most"), [(None, 10), ("3", 3), ("0", None)])
+def test_how_many_tasks_may_be_active_is_the_providers_limit_or_the_operators(
+    place: Path, given: str | None, most: int | None
+) -> None:
+    environ = {"APIYI_API_KEY": "k", "DASHSCOPE_API_KEY": "k"} | ({"RINGBACK_APIYI_ACTIVE": given} if given else {})
+    apiyi, dashscope = load(None, environ).accounts
+    assert (apiyi.most_active, dashscope.most_active) == (most, None)
+
+
+@pytest.mark.parametrize("given", ["-1", "many", "1.5"])
+def test_a_wrong_limit_is_explained(place: Path, given: str) -> None:
+    (problem,) = problems({"APIYI_API_KEY": "k", "RINGBACK_APIYI_ACTIVE": given})
+    assert problem == f"RINGBACK_APIYI_ACTIVE is '{given}': it must be a whole number, 0 or more."
+
+
+def test_the_policy_of_fail_over_is_one_of_three(place: Path) -> None:
+    assert load(None, {}).failover == "safe"
+    assert load(None, {"RINGBACK_FAILOVER": "off"}).failover == "off"
+    (problem,) = problems({"RINGBACK_FAILOVER": "always"})
+    assert problem == "RINGBACK_FAILOVER is 'always': it must be off, safe or retry_failed."
+
+
 @pytest.mark.parametrize("base_url", [None, FIRST.base_url, FIRST.base_url.replace("://", "://regional.")])
 def test_a_real_provider_is_not_looked_at_more_often_than_it_allows(place: Path, base_url: str | None) -> None:
     environ = {FIRST.api_key_env: "k", poll_variable(FIRST): "2.9"} | (
