@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from adapters.messages import Category, Failure, Refusal
 from service.errors import Refused
@@ -23,11 +24,18 @@ class Period(StrEnum):
 
     def began(self, now: int) -> int:
         """When the period that `now` is in began."""
+        return self.span(now)[0]
+
+    def span(self, now: int) -> tuple[int, int]:
+        """The period that `now` is in: from its first millisecond to that of the next one."""
         if self is Period.TOTAL:
-            return 0
-        today = datetime.fromtimestamp(now / 1000, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-        first = today if self is Period.DAY else today.replace(day=1)
-        return int(first.timestamp()) * 1000
+            return 0, 2**62
+        first = datetime.fromtimestamp(now / 1000, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        following = first + timedelta(days=1)
+        if self is Period.MONTH:
+            first = first.replace(day=1)
+            following = (first + timedelta(days=31)).replace(day=1)
+        return int(first.timestamp()) * 1000, int(following.timestamp()) * 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +141,19 @@ def read_budget(text: str) -> Budget:
     whole, part, currency, period = found.groups()
     amount = int(whole) * MICROS + int((part or "").ljust(6, "0"))
     return Budget(amount, currency.upper(), Period(period or Period.TOTAL))
+
+
+def written(allowance: Allowance) -> dict[str, Any]:
+    """As JSON."""
+    budgets = [
+        {"amount_micros": each.amount, "currency": each.currency, "period": each.period} for each in allowance.budgets
+    ]
+    lists = {name: None if names is None else list(names) for name, names in _lists(allowance).items()}
+    return {"client": allowance.client, **lists, "watch": allowance.watch, "budgets": budgets}
+
+
+def _lists(allowance: Allowance) -> Mapping[str, Collection[str] | None]:
+    return {"providers": allowance.providers, "models": allowance.models}
 
 
 def _unknown(price: Quote) -> str:

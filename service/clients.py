@@ -5,9 +5,10 @@ from __future__ import annotations
 import hmac
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import uuid4
 
+from service.allowances import Allowance
 from service.clock import Clock
 from service.settings import Settings
 from service.signing import new_secret
@@ -90,8 +91,16 @@ class Clients:
         key = await self._store.keys.get(client)
         return (self._vault.open(key.secret),) if key else (self._webhook_secret,)
 
-    async def create(self, name: str, *, key: str | None = None, callback_url: str | None = None) -> NewKey | None:
-        """Makes a key, or registers one that a program already sends (`key`). None if that key is there already."""
+    async def create(
+        self,
+        name: str,
+        *,
+        key: str | None = None,
+        callback_url: str | None = None,
+        allowance: Allowance | None = None,
+    ) -> NewKey | None:
+        """Makes a key, or registers one that a program already sends (`key`), that may do and spend what `allowance`
+        says, whosever that is. None if that key is there already."""
         text = key or f"rb_{secrets.token_urlsafe(32)}"
         if hash_key(text) in self._named:
             return None
@@ -104,9 +113,27 @@ class Clients:
                 secret=self._vault.seal(made.webhook_secret),
                 created_at=self._clock(),
                 callback_url=callback_url,
-            )
+            ),
+            replace(allowance, client=made.id) if allowance else None,
         )
         return made if kept else None
+
+    async def meant_by(self, text: str) -> tuple[str, ...]:
+        """The ids of the clients that a person may mean: one by its id, or keys that are good by their name."""
+        keys = await self._store.keys.list()
+        known = {OPEN, *self._named.values(), *(key.id for key in keys)}
+        return (text,) if text in known else tuple(key.id for key in keys if key.name == text and not key.revoked_at)
+
+    async def allowance(self, client: str) -> Allowance:
+        return await self._store.allowances.of(client)
+
+    async def allowances(self) -> Mapping[str, Allowance]:
+        """Of the clients that have one."""
+        return await self._store.allowances.all()
+
+    async def allow(self, allowance: Allowance) -> None:
+        """In the place of what its client was allowed before; a running server takes it at once."""
+        await self._store.allowances.keep(allowance)
 
     async def list(self) -> list[Key]:
         return await self._store.keys.list()

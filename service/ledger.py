@@ -41,8 +41,9 @@ UNPRICED = Quote()
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """What one send costs. `at` is when it was sent; `amount` is None while the send is open or in doubt, and for good
-    where nothing is known of its price."""
+    """What one send costs. `at` is when its task was submitted (or the operator had it sent again): the budgets of that
+    time pay for it, however often and however late it is sent. `amount` is None while the send is open or in doubt,
+    and for good where nothing is known of its price."""
 
     placement: str
     task: str

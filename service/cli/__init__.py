@@ -18,7 +18,7 @@ GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "Run a server": {
         "serve": ("serve.serve", "Run the server."),
         "sim": ("sim.sim", "Run the simulated providers: no account, no money."),
-        "keys": ("keys.keys", "Make, list and revoke client keys."),
+        "keys": ("keys.keys", "Make, list and revoke client keys; what they may do and spend."),
         "doctor": ("doctor.doctor", "Check keys, clock, addresses and database, at no cost."),
     },
     "Operate a server": {
@@ -32,6 +32,7 @@ GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "wait": ("wait.wait", "Wait for the end of a task."),
         "get": ("tasks.get", "Show everything that is known of a task."),
         "list": ("tasks.list_tasks", "List tasks."),
+        "cost": ("cost.cost", "Show what was spent."),
         "cancel": ("cancel.cancel", "Cancel a task."),
         "subscribe": ("subscribe.subscribe", "Have one more URL called back."),
         "attach": ("attach.attach", "Be called back for a task that was created at a provider itself."),

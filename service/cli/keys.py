@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
 
+from service.allowances import Allowance, written
+from service.cli.allowing import allowance_options, changed, in_short, in_words
 from service.cli.exits import Failed, Misused
 from service.cli.options import config_option, json_option, load_settings, misused
 from service.cli.output import print_fields, print_json, print_table, when
@@ -22,27 +24,35 @@ from service.store import Key, Store
 from service.tell import iso
 
 T = TypeVar("T")
-COLUMNS = ("id", "name", "callback URL", "created", "revoked")
+COLUMNS = ("id", "name", "callback URL", "created", "revoked", "limits and rights")
 
 
 @click.group()
 def keys() -> None:
-    """Make, list and revoke client keys, in the database that the server's settings name."""
+    """Make, list and revoke client keys, and say what they may do, in the database that the server's settings name."""
 
 
 @keys.command()
 @click.argument("name")
 @click.option("--import", "imports", is_flag=True, help="Take a key that a program sends already: asked for, or piped.")
 @click.option("--callback-url", metavar="URL", help="Told of the end of tasks that name no callback themselves.")
+@allowance_options
 @config_option
 @json_option
-def create(name: str, imports: bool, callback_url: str | None, config: Path | None, as_json: bool) -> None:
+def create(
+    name: str, imports: bool, callback_url: str | None, config: Path | None, as_json: bool, **options: Any
+) -> None:
     """Make a key for a client program. The key and its webhook secret are shown this once."""
     settings = load_settings(config)
+    allowance = changed(Allowance(""), settings.catalogue.providers, **options)
     key = _read_key() if imports else None
     if callback_url is not None:
         _check(settings, callback_url)
-    made = _with(settings, lambda clients: clients.create(name, key=key, callback_url=callback_url), first=True)
+    made = _with(
+        settings,
+        lambda clients: clients.create(name, key=key, callback_url=callback_url, allowance=allowance),
+        first=True,
+    )
     if made is None:
         raise Failed("That key is registered already.")
     shown = {"id": made.id, "name": made.name, "key": made.key, "webhook_secret": made.webhook_secret}
@@ -58,13 +68,42 @@ def create(name: str, imports: bool, callback_url: str | None, config: Path | No
 @config_option
 @json_option
 def list_keys(config: Path | None, as_json: bool) -> None:
-    """List the keys of the database, revoked ones included; RINGBACK_API_KEYS has its own."""
-    found = _with(load_settings(config), Clients.list)
-    shown = [_shown(key) for key in found]
+    """List the keys of the database, revoked ones included, and what they and the clients of RINGBACK_API_KEYS may do
+    and spend."""
+    found, allowed = _with(load_settings(config), _listed)
+    others = {client: each for client, each in allowed.items() if client not in {key.id for key in found}}
     if as_json:
-        print_json({"keys": shown})
+        keys = [_shown(key) | {"allowance": written(allowed.get(key.id, Allowance(key.id)))} for key in found]
+        print_json({"keys": keys, "others": [written(each) for each in others.values()]})
     else:
-        print_table(COLUMNS, map(_row, shown), "There are no keys.")
+        rows = [[*_row(_shown(key)), in_short(allowed.get(key.id))] for key in found]
+        rows += [[client, None, None, None, None, in_short(each)] for client, each in others.items()]
+        print_table(COLUMNS, rows, "There are no keys.")
+
+
+@keys.command()
+@click.argument("client", metavar="CLIENT")
+@allowance_options
+@config_option
+@json_option
+def allow(client: str, config: Path | None, as_json: bool, **options: Any) -> None:
+    """Say what a client may do and spend: the id or the name of a key, env:NAME of RINGBACK_API_KEYS, or open. What no
+    option names stays as it is; without any it is shown. A running server takes it at once.
+
+    \b
+    ringback keys allow studio --budget "20 USD/month" --budget "3 USD/day"
+    ringback keys allow env:app --provider dashscope --model wan2.7-t2v --no-watch
+    """
+    settings = load_settings(config)
+    providers = settings.catalogue.providers
+    allowance = _with(settings, lambda clients: _allow(clients, client, lambda old: changed(old, providers, **options)))
+    for model in options["models"]:
+        if settings.catalogue.find(model) is None:
+            click.echo(f"{model} is not in the catalogue: it can only go to a provider that a client names.", err=True)
+    if as_json:
+        print_json(written(allowance))
+    else:
+        print_fields({"client": allowance.client, **in_words(allowance)})
 
 
 @keys.command()
@@ -75,6 +114,22 @@ def revoke(key_id: str, config: Path | None) -> None:
     if not _with(load_settings(config), lambda clients: clients.revoke(key_id)):
         raise Failed("There is no such key, or it is revoked already. `ringback keys list` shows the ids.")
     click.echo(f"{key_id} is revoked.")
+
+
+async def _listed(clients: Clients) -> tuple[list[Key], Mapping[str, Allowance]]:
+    return await clients.list(), await clients.allowances()
+
+
+async def _allow(clients: Clients, client: str, change: Callable[[Allowance], Allowance]) -> Allowance:
+    meant = await clients.meant_by(client)
+    if len(meant) != 1:
+        there = f"Several keys have the name {client}" if meant else "There is no such client"
+        raise Failed(f"{there}. `ringback keys list` shows the ids; those of RINGBACK_API_KEYS are env:NAME.")
+    allowance = await clients.allowance(meant[0])
+    wanted = change(allowance)
+    if wanted != allowance:
+        await clients.allow(wanted)
+    return wanted
 
 
 def _with(settings: Settings, verb: Callable[[Clients], Awaitable[T]], *, first: bool = False) -> T:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from service.openapi.explaining import EXPLAIN
+from service.openapi.money import MONEY
 from service.openapi.parts import PAGE, SINCE, call, errors, in_path, parameter
 from service.openapi.watching import WATCH
 from service.openapi.words import (
@@ -229,6 +230,7 @@ OWN_CALLS: Mapping[str, Part] = {
     **_task_changes(),
     **WATCH,
     **EXPLAIN,
+    **MONEY,
     **_deliveries(),
     **_operator(),
     **_open(),

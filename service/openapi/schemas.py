@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from service.openapi.money import MONEY_SCHEMAS
 from service.openapi.words import (
     ADDRESS,
     FLAG,
@@ -290,4 +291,4 @@ OWN: Mapping[str, Part] = {
     "Event": record({"type": {"enum": [*TYPES.values(), RECOVERED]}, "timestamp": TIME, "data": ref("Task")}),
 }
 
-SCHEMAS: Mapping[str, Part] = {**OWN, **FLAT, **NATIVE}
+SCHEMAS: Mapping[str, Part] = {**OWN, **MONEY_SCHEMAS, **FLAT, **NATIVE}

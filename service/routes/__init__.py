@@ -1,12 +1,14 @@
 """The HTTP edge: requests become values, values and exceptions become replies. No decisions are made here."""
 
 from service.routes import (
+    allowances,
     callbacks,
     decisions,
     events,
     explain,
     health,
     keys,
+    money,
     openapi,
     own,
     shapes,
@@ -14,5 +16,7 @@ from service.routes import (
     watch,
 )
 
-ROOMS = (shapes, own, subscriptions, watch, explain, keys, events, decisions, callbacks, health, openapi)
+ROOMS = (
+    shapes, own, subscriptions, watch, explain, keys, allowances, money, events, decisions, callbacks, health, openapi,
+)  # fmt: skip
 ROUTES = [route for room in ROOMS for route in room.ROUTES]

@@ -37,9 +37,19 @@ def cursor(places: list[Place], limit: int) -> str | None:
 
 def since(request: HttpRequest, now: int) -> int:
     """A time, or how long ago: `2026-11-20T18:30:00Z`, `90s`, `15m`, `2h`, `7d`. Raises `Refused` (400)."""
-    text = request.query_params.get("since")
+    return _moment(request, "since", now) or 0
+
+
+def until(request: HttpRequest, now: int) -> int:
+    """The same; what happened before it. Raises `Refused` (400)."""
+    at = _moment(request, "until", now)
+    return NEWEST[0] if at is None else at
+
+
+def _moment(request: HttpRequest, name: str, now: int) -> int | None:
+    text = request.query_params.get(name)
     if not text:
-        return 0
+        return None
     if ago := AGO.fullmatch(text):
         return max(now - int(ago[1]) * UNIT_MS[ago[2]], 0)
     try:
@@ -47,7 +57,7 @@ def since(request: HttpRequest, now: int) -> int:
         return max(int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000), 0)
     except (ValueError, OverflowError) as error:
         allowed = "how long ago (90s, 15m, 2h, 7d) or a time such as 2026-11-20T18:30:00Z is needed."
-        raise refused(400, Category.INVALID_REQUEST, f"since: {allowed}") from error
+        raise refused(400, Category.INVALID_REQUEST, f"{name}: {allowed}") from error
 
 
 def _bounded(limit: int) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 from service.store.allowances import AllowanceVerbs
 from service.store.charges import ChargeVerbs
 from service.store.completions import CompletionVerbs
+from service.store.costs import CostVerbs
 from service.store.decisions import DecisionVerbs
 from service.store.deliveries import DeliveryVerbs
 from service.store.doubts import DoubtVerbs
@@ -31,6 +32,7 @@ class Store:
         self.tasks = TaskVerbs(engine)
         self.sends = SendVerbs(engine)
         self.placements = PlacementVerbs(engine)
+        self.costs = CostVerbs(engine)
         self.allowances = AllowanceVerbs(engine)
         self.charges = ChargeVerbs(engine)
         self.watches = WatchVerbs(engine)

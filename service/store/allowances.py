@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from service.allowances import UNLIMITED, Allowance, Budget, Limited, Period, Standing
+from service.allowances import UNLIMITED, Allowance, Budget, Limited, Period, Shortage, Standing
 from service.ledger import Quote
 from service.store import rows
-from service.store.charges import keep_quote
+from service.store.charges import PROMISED_AT, keep_quote
 from service.store.engine import Engine, Row, Transaction
 from service.tasks import Task
 
@@ -34,43 +34,56 @@ class AllowanceVerbs:
         return await self._engine.read(verb)
 
     async def keep(self, allowance: Allowance) -> None:
-        """In the place of what the client was allowed before."""
-
-        def verb(tx: Transaction) -> None:
-            tx.run("DELETE FROM allowances WHERE client = :client", client=allowance.client)
-            tx.run(
-                f"INSERT INTO allowances ({rows.columns(Allowance)}) VALUES ({rows.placeholders(Allowance)})",
-                **_values(allowance),
-            )
-
-        await self._engine.write(verb)
+        """In the place of what the client was allowed before; one that says nothing is none."""
+        await self._engine.write(lambda tx: keep_allowance(tx, allowance))
 
     async def standing(self, client: str, now: int, moving: Task | None = None) -> Standing:
-        """What is allowed and spent now. Not counted is a task that is `moving` to another provider: what is reserved
-        for it, and its current placement, where nothing was accepted."""
+        """What is allowed and spent now. For a task that is `moving` to another provider: of the time when it was
+        promised, without what is reserved for it and without its current placement, where nothing was accepted."""
 
         def verb(tx: Transaction) -> Standing:
             row = tx.one(f"SELECT {rows.columns(Allowance)} FROM allowances WHERE client = :client", client=client)
             if row is None:
                 return UNLIMITED
-            task, placement = (moving.id, moving.placement) if moving else (None, None)
-            return _standing(tx, _read(row), now, task, placement)
+            if moving is None:
+                return _standing(tx, _read(row), now)
+            return _standing(tx, _read(row), _promised_at(moving), moving.id, moving.placement)
 
         return await self._engine.read(verb)
 
 
-def reserve(tx: Transaction, task: Task, price: Quote, now: int) -> None:
-    """Keeps what a send of `task` costs at its provider, if its client may spend as much: before its placement, or
-    when it goes to another provider after its last placement was closed. Raises `Limited`.
+def keep_allowance(tx: Transaction, allowance: Allowance) -> None:
+    tx.run("DELETE FROM allowances WHERE client = :client", client=allowance.client)
+    if allowance != Allowance(allowance.client):
+        tx.run(
+            f"INSERT INTO allowances ({rows.columns(Allowance)}) VALUES ({rows.placeholders(Allowance)})",
+            **_values(allowance),
+        )
+
+
+def shortage(tx: Transaction, task: Task, price: Quote, placement: str = "") -> Shortage | None:
+    """Why the budgets of its client have no room for a send of `task` at this price. Not counted are what is reserved
+    for it, and the charge of a `placement` of which nothing was accepted.
 
     The UPDATE that changes nothing locks the allowance: what two transactions spend at once cannot exceed it."""
     row = tx.one(
         f"UPDATE allowances SET watch = watch WHERE client = :client RETURNING {rows.columns(Allowance)}",
         client=task.client,
     )
-    if row is not None and (short := _standing(tx, _read(row), now, task.id).short_of(price)):
+    return _standing(tx, _read(row), _promised_at(task), task.id, placement).short_of(price) if row else None
+
+
+def reserve(tx: Transaction, task: Task, price: Quote) -> None:
+    """Keeps what a send of `task` costs at its provider, if its client may spend as much: before its placement, or
+    when it goes to another provider after its last placement was closed. Raises `Limited`."""
+    if short := shortage(tx, task, price):
         raise Limited(short.limit, f"{short.reason}.", short.budget)
     keep_quote(tx, task.id, task.provider, price)
+
+
+def _promised_at(task: Task) -> int:
+    """As `PROMISED_AT` has it. A task never takes money of a later time than it was accepted in."""
+    return task.created_at if task.reopened_at is None else task.reopened_at
 
 
 def _standing(
@@ -82,16 +95,18 @@ def _standing(
 
 
 def _spent(tx: Transaction, client: str, budget: Budget, now: int, task: str, placement: str) -> int:
+    span = dict(zip(("since", "until"), budget.period.span(now), strict=True))
     charged = tx.one(
         "SELECT sum(coalesce(amount, estimate)) AS micros FROM charges WHERE client = :client AND currency = :currency"
-        " AND at >= :since AND placement <> :placement",
-        client=client, currency=budget.currency, since=budget.period.began(now), placement=placement,
+        " AND at >= :since AND at < :until AND placement <> :placement",
+        client=client, currency=budget.currency, placement=placement, **span,
     )  # fmt: skip
     waiting = tx.one(
         "SELECT sum(quotes.estimate) AS micros FROM tasks JOIN quotes ON quotes.task = tasks.id"
         " AND quotes.provider = tasks.provider WHERE tasks.client = :client AND tasks.state = 'ACCEPTED'"
-        " AND quotes.currency = :currency AND tasks.id <> :task",
-        client=client, currency=budget.currency, task=task,
+        " AND quotes.currency = :currency AND tasks.id <> :task"
+        f" AND {PROMISED_AT} >= :since AND {PROMISED_AT} < :until",
+        client=client, currency=budget.currency, task=task, **span,
     )  # fmt: skip
     return sum(int(row["micros"] or 0) for row in (charged, waiting) if row)
 

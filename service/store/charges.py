@@ -11,6 +11,9 @@ from service.store import rows
 from service.store.engine import Engine, Transaction
 from service.tasks import Verdict
 
+PROMISED_AT = "coalesce(tasks.reopened_at, tasks.created_at)"
+"""When a task was promised to be sent, and with it the money."""
+
 
 class ChargeVerbs:
     def __init__(self, engine: Engine) -> None:
@@ -41,7 +44,7 @@ def open_charge(tx: Transaction, placement: str) -> None:
     """The charge of a placement that was just inserted to be sent, as it was quoted for its provider."""
     tx.run(
         "INSERT INTO charges (placement, task, client, provider, model, at, currency, resolution, per_second, estimate)"
-        " SELECT placements.id, tasks.id, tasks.client, placements.provider, tasks.model, placements.sent_at,"
+        f" SELECT placements.id, tasks.id, tasks.client, placements.provider, tasks.model, {PROMISED_AT},"
         " coalesce(quotes.currency, ''), coalesce(quotes.resolution, ''), quotes.per_second, quotes.estimate"
         " FROM placements JOIN tasks ON tasks.id = placements.task LEFT JOIN quotes"
         " ON quotes.task = placements.task AND quotes.provider = placements.provider"

@@ -52,7 +52,7 @@ class DecisionVerbs:
                 **{name: values[name] for name in _REOPENED},
             ):
                 return False
-            reserve(tx, task, price, task.updated_at)
+            reserve(tx, task, price)
             tx.run(
                 "UPDATE placements SET verdict = 'unproven', doubt_at = NULL WHERE id = :id AND verdict = 'in_doubt'",
                 id=task.placement or "",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from service.allowances import Allowance
 from service.store import rows
+from service.store.allowances import keep_allowance
 from service.store.engine import Engine, Transaction
 
 
@@ -25,12 +27,16 @@ class KeyVerbs:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    async def create(self, key: Key) -> bool:
-        """False if that very key is there already."""
+    async def create(self, key: Key, allowance: Allowance | None = None) -> bool:
+        """Keeps a key and, if it is not to be free, what it may do. False if that very key is there already."""
 
         def verb(tx: Transaction) -> bool:
             sql = f"INSERT INTO keys ({rows.columns(Key)}) VALUES ({rows.placeholders(Key)}) ON CONFLICT DO NOTHING"
-            return tx.run(sql, **rows.values(key)) == 1
+            if tx.run(sql, **rows.values(key)) != 1:
+                return False
+            if allowance is not None:
+                keep_allowance(tx, allowance)
+            return True
 
         return await self._engine.write(verb)
 

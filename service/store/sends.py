@@ -90,7 +90,7 @@ class SendVerbs:
                     moved = _moved(tx, before, replace(leaving, account=account), passed)
                     if moved is not None:
                         close_placement(tx, before.id, verdict, reason)
-                        reserve(tx, moved[0], road.price, now)
+                        reserve(tx, moved[0], road.price)
                         insert_placement(tx, moved[1])
                     return moved
             return None
@@ -122,7 +122,7 @@ class SendVerbs:
             close_placement(tx, placement, verdict, reason)
             deferred = rows.read_task(row)
             if road is not None:
-                reserve(tx, deferred, road.price, now)
+                reserve(tx, deferred, road.price)
             return deferred
 
         return await self._engine.write(verb)

@@ -63,7 +63,7 @@ class TaskVerbs:
                 return earlier, None
             kept, sending = (task, placement) if seats is None else _seated(tx, task, placement, seats)
             insert_task(tx, kept)
-            reserve(tx, task, price, task.created_at)
+            reserve(tx, task, price)
             if sending is not None:
                 insert_placement(tx, sending)
             for subscription in subscriptions:

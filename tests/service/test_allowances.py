@@ -37,6 +37,19 @@ def test_a_new_month_is_a_new_period() -> None:
 
 
 @pytest.mark.parametrize(
+    ("period", "now", "following"),
+    [
+        (Period.DAY, "2026-12-31T12:00:00", "2027-01-01T00:00:00"),
+        (Period.MONTH, "2024-02-01T00:00:00", "2024-03-01T00:00:00"),
+        (Period.MONTH, "2026-12-31T23:59:59.999", "2027-01-01T00:00:00"),
+    ],
+)
+def test_a_period_ends_where_the_next_one_begins(period: Period, now: str, following: str) -> None:
+    assert period.span(at(now))[1] == at(following)
+    assert period.began(at(following)) == at(following)
+
+
+@pytest.mark.parametrize(
     ("text", "budget"),
     [
         ("20 USD/month", USD),

@@ -105,6 +105,10 @@ async def test_replies_are_what_it_promises(tmp_path: Path) -> None:
         await call("GET", "/v1/models")
         await call("POST", "/v1/keys", {"name": "new"}, 201)
         await call("GET", "/v1/keys")
+        budget = {"amount_micros": 20_000_000, "currency": "USD", "period": "month"}
+        await call("PUT", "/v1/keys/{client}/allowance", {"budgets": [budget], "models": ["x"]}, client="new")
+        await call("GET", "/v1/keys/{client}/allowance", client="env:first")
+        await call("GET", "/v1/cost")
         await it.ringback.operator.tell("new.kind", "x", said="y")
         await call("GET", "/v1/operator/events")
         await call("POST", "/wan/videos", {"model": "wan2.6-t2v"}, 400)

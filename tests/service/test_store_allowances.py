@@ -187,3 +187,15 @@ async def test_a_repeated_create_is_told_its_task_though_the_budget_is_spent(sto
     first = await buy(store, idempotency_key="order-7")
     again = a_task(idempotency_key="order-7")
     assert await store.tasks.accept(again, a_placement(again), [], price=DOLLAR) == (first, None)
+
+
+async def test_what_was_promised_is_paid_from_the_budget_of_that_time(store: Store) -> None:
+    """A task that is sent again on the next day takes nothing from those that are submitted then."""
+    await allow(store, 1, Period.DAY)
+    began = Period.DAY.began(NOW)
+    task = await buy(store, created_at=began - 1)
+    await store.sends.deferred(task.placement or "", "HTTP 429", began, began)
+    assert await spent(store, began) == (0,)
+    await buy(store, created_at=began)
+    assert len(await store.sends.claim("acedata", [Seat()], began, began + 1, 10, lambda: str(uuid4()))) == 1
+    assert (await spent(store, began - 1), await spent(store, began)) == ((1 * MICROS,), (1 * MICROS,))
