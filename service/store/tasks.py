@@ -172,9 +172,8 @@ class TaskVerbs:
             if task.ended:
                 closing = placement or task.placement
                 if closing is not None:
-                    close_placement(tx, closing, verdict, None, task.outcome, settle)
-                if placement is not None:  # given up before, it has a last word after all
-                    settle_charge(tx, placement, verdict, task.outcome, settle)
+                    late = placement is not None  # given up before, it has a last word after all
+                    close_placement(tx, closing, verdict, None, task.outcome, settle, late=late)
                 _open_deliveries(tx, task, message)
             return True
 
@@ -212,15 +211,20 @@ def close_placement(
     reason: str | None,
     outcome: Report | None = None,
     settle: Settle = settled,
+    *,
+    late: bool = False,
 ) -> None:
+    """Ends a send that is at work or in doubt, and settles its charge; with `late` one that was given up as well. What
+    ends a task that waits to be sent again says nothing of an earlier send that may still prove to be accepted."""
+    at_work = "verdict IN ('sending', 'accepted', 'in_doubt')"
     closed = tx.run(
         "UPDATE placements SET verdict = :verdict, doubt_at = NULL, claimed_at = NULL, outcome = :outcome,"
         " due_at = CASE WHEN :verdict = 'unproven' THEN due_at ELSE NULL END,"  # a callback may just have come
         " reason = CASE WHEN :reason = '' THEN reason ELSE :reason END, credential = NULL"
-        " WHERE id = :id AND verdict IN ('sending', 'accepted', 'in_doubt', 'unproven')",
-        id=placement, verdict=verdict, reason=reason or "", outcome=rows.dump_report(outcome),
+        f" WHERE id = :id AND ({at_work} OR (:late = 1 AND verdict = 'unproven'))",
+        id=placement, verdict=verdict, reason=reason or "", outcome=rows.dump_report(outcome), late=int(late),
     )  # fmt: skip
-    if closed:
+    if closed or late:
         settle_charge(tx, placement, verdict, outcome, settle)
 
 

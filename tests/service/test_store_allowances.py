@@ -137,6 +137,8 @@ async def test_canceling_a_task_that_waits_again_does_not_settle_an_earlier_doub
     assert canceled is not None
     assert await store.tasks.record(canceled, Verdict.ENDED, None)
     assert await spent(store) == (1 * MICROS,)
+    [placement] = await store.lookups.placements(task.id)
+    assert placement.verdict is Verdict.UNPROVEN, "a late callback may still prove it"
 
 
 async def test_a_task_that_moves_to_another_provider_is_not_counted_twice(store: Store) -> None:
