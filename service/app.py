@@ -33,6 +33,7 @@ from service.failover import Failover
 from service.find import Finder
 from service.guard import EgressGuard, Resolve
 from service.http import egress_client, upstream_client
+from service.learning import Learned
 from service.ledger import settled_by
 from service.lent import LentLooks
 from service.logs import get_logger
@@ -45,7 +46,7 @@ from service.reopen import Reopener
 from service.routes import ROUTES
 from service.routes.edge import HANDLERS, House, Limits
 from service.routes.hosts import HostGuard
-from service.send import Sender, Timing
+from service.send import Sender
 from service.send_queue import SendQueue
 from service.settings import Settings, SettingsError, check_exposure
 from service.signing import CallbackTokens
@@ -54,6 +55,7 @@ from service.submit import Submitter
 from service.sweep import SweepQueue
 from service.tasks import Task
 from service.tell import Teller
+from service.timing import Timing
 from service.upstream import Upstream, lent_label
 from service.upstreams import Upstreams, upstreams_of
 from service.vault import Vault
@@ -118,6 +120,7 @@ class Ringback:
         self.teller = Teller(self.shapes, _message_id)
         self.waiting = WaitingRoom(settings.hold_per_key)
         self.operator = Operator(self.store, clock)
+        self.learned = Learned(self.store)
         self._wire()
 
     def _wire(self) -> None:
@@ -131,8 +134,8 @@ class Ringback:
         receiver = Receiver(store, self.teller, clock, self._ended, settled_by(self.catalogue))
         failover = Failover(self.upstreams, self.shapes, self.catalogue, elsewhere=settings.failover != "off")
         sender = Sender(
-            store, receiver, self.operator, self.upstreams, failover, self.shapes, self.urls, clock, timing,
-            self._jitter, self._wake, _row_id,
+            store, receiver, self.operator, self.upstreams, failover, self.learned, self.shapes, self.urls, clock,
+            timing, self._jitter, self._wake, _row_id,
         )  # fmt: skip
         self.submitter = Submitter(
             store, sender, self.upstreams, failover, self.shapes, self.catalogue, self.guard, clock, timing,
@@ -156,13 +159,13 @@ class Ringback:
 
         def looks(upstream: Upstream) -> LookQueue:
             return LookQueue(
-                upstream, store, receiver, self.operator, self.catalogue, self.urls, clock, self._jitter
+                upstream, store, receiver, self.operator, self.learned, self.catalogue, self.urls, clock, self._jitter
             )  # fmt: skip
 
         for upstream in self.upstreams:
             self.workers[f"look.{upstream.label}"] = Worker(f"look.{upstream.label}", looks(upstream), clock)
             if upstream.has_list:
-                sweeps = SweepQueue(upstream, store, clock, partial(self._wake, f"look.{upstream.label}"))
+                sweeps = SweepQueue(upstream, store, self.learned, clock, partial(self._wake, f"look.{upstream.label}"))
                 self.workers[f"sweep.{upstream.label}"] = Worker(f"sweep.{upstream.label}", sweeps, clock)
         for upstream in self.upstreams.providers:
             sends = SendQueue(upstream.name, self.upstreams, store, sender, clock, timing, _row_id)
@@ -194,6 +197,7 @@ class Ringback:
             watcher=self.watcher,
             waiting=self.waiting,
             tokens=self.tokens,
+            learned=self.learned,
             pushes=self.pushes,
             teller=self.teller,
             shapes=self.shapes,

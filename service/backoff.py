@@ -33,6 +33,12 @@ def spread(seconds: float, jitter: Jitter) -> int:
     return int(seconds * jitter(1 - SPREAD, 1 + SPREAD) * 1000)
 
 
+def loosely(seconds: float, jitter: Jitter) -> int:
+    """Milliseconds of a pause whose length was worked out: spread by no more than a second."""
+    loose = min(seconds, 5.0)
+    return int((seconds - loose) * 1000) + spread(loose, jitter)
+
+
 def next_delivery(tries: int, now: int, retry_after: float | None, jitter: Jitter) -> int | None:
     """When the attempt after `tries` failed ones is due; None when the schedule is exhausted. A receiver's Retry-After
     moves it later, by at most an hour or the step itself, whichever is more."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from adapters.providers import Provider
-from service.backoff import HOUR, LONGEST_LOOK, Jitter, next_look, spread
+from service.backoff import HOUR, LONGEST_LOOK, Jitter, loosely, next_look, spread
 from service.tasks import TASK_EXPIRED, Placement, Verdict
 
 LAST_CALL_MS = 300_000
@@ -34,8 +34,8 @@ class LookTimes:
 
     def again(self, placement: Placement, pause: float, now: int) -> int | None:
         """After a look that heard something."""
-        pause = HOUR if given_up(placement) else pause
-        return self._in_time(placement, now + spread(pause, self._jitter), now)
+        rest = spread(HOUR, self._jitter) if given_up(placement) else loosely(pause, self._jitter)
+        return self._in_time(placement, now + rest, now)
 
     def later(self, placement: Placement, pause: float, now: int, longest: float = LONGEST_LOOK) -> int | None:
         """After one that did not: ever later."""

@@ -17,6 +17,8 @@ from adapters.messages import ENDED, Failure, Query, Report, State
 from service.backoff import LONGEST_LOOK, Jitter
 from service.callback_urls import CallbackUrls
 from service.clock import Clock
+from service.completion import next_look
+from service.learning import Learned
 from service.logs import get_logger
 from service.look_times import UNHEARD, LookTimes
 from service.operator import Operator
@@ -61,6 +63,7 @@ class LookQueue:
         store: Store,
         receiver: Receiver,
         operator: Operator,
+        learned: Learned,
         catalogue: Catalogue,
         urls: CallbackUrls,
         clock: Clock,
@@ -70,6 +73,7 @@ class LookQueue:
         self._store = store
         self._receiver = receiver
         self._operator = operator
+        self._learned = learned
         self._silence = Silence(upstream, store, operator, clock)
         self._times = LookTimes(upstream.provider, clock(), jitter)
         self._catalogue = catalogue
@@ -141,6 +145,8 @@ class LookQueue:
         last_word = placement.empty > 0
         detector = placement.hinted_by or "look"
         moved = await self._receiver.report(task, report, detector, placement=placement.id, last_word=last_word)
+        if moved is not None and moved.ended:
+            await self._learn(placement, report)
         ended = report.state in ENDED and (report.state is not State.SUCCEEDED or last_word or bool(report.video_url))
         if moved is None and ended and (task.ended or placement.id != task.placement):
             await self._receiver.closed(placement.id, report)
@@ -213,9 +219,19 @@ class LookQueue:
         promised = not placement.watched and self._urls.of(provider, placement.id) is not None
         if promised and not await self._store.placements.called_back(placement.id):
             return provider.slow_look_seconds
-        if self._upstream.is_swept(self._clock()):
+        now, every = self._clock(), self._upstream.every
+        if self._upstream.is_swept(now):
             return provider.slow_look_seconds
-        return self._upstream.every
+        known = await self._learned.of(provider.name, placement.workload)
+        if known is None:
+            return every
+        return next_look(known, (now - placement.sent_at) / 1000, provider.first_look_seconds, every)
+
+    async def _learn(self, placement: Placement, report: Report) -> None:
+        """How long a video took, by the upstream's own clock where it says it."""
+        if report.state is State.SUCCEEDED and not placement.watched:
+            ended = min(report.finished_at or self._clock(), self._clock())
+            await self._learned.add(self._upstream.name, placement.workload, max(ended - placement.sent_at, 0) / 1000)
 
 
 def _reason(placement: Placement, *, trouble: str = "", word: str = "") -> str:

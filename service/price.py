@@ -34,7 +34,7 @@ def cost(model: Model | None, provider: Provider, submission: Submission) -> Cos
     """Of a submission in the provider's own words; None where the catalogue has no price for it."""
     if model is None:
         return None
-    resolution = _resolution(model, provider, submission)
+    resolution = meant_resolution(model, provider, submission)
     price = _price(model, provider, resolution)
     if price is None:
         return None
@@ -71,15 +71,15 @@ def _price(model: Model, provider: Provider, resolution: str | None) -> Price | 
     return max(meant, key=lambda price: price.per_second)
 
 
-def _resolution(model: Model, provider: Provider, submission: Submission) -> str | None:
+def meant_resolution(model: Model, provider: Provider, submission: Submission) -> str | None:
     """Of models that are told a size instead, what that is; None if it is left to the provider."""
-    said = _meant(model, provider, submission, "resolution")
+    said = meant(model, provider, submission, "resolution")
     size = SIZES.get(str(submission.parameters.get("size")), (None,))
     return size[0] if said is None else str(said)
 
 
 def _seconds(model: Model, provider: Provider, submission: Submission) -> int | None:
-    duration = _meant(model, provider, submission, "duration")
+    duration = meant(model, provider, submission, "duration")
     if any(piece.kind in VIDEOS for piece in submission.media) or not isinstance(duration, int):
         return None
     return duration if duration > 0 else None  # 0: like the input, -1: the model chooses
@@ -93,7 +93,7 @@ def _longest(model: Model, provider: Provider, submission: Submission) -> int | 
             if piece.kind not in model.input_seconds:
                 return None
             given += model.input_seconds[piece.kind]
-    duration = _meant(model, provider, submission, "duration")
+    duration = meant(model, provider, submission, "duration")
     if isinstance(duration, int) and duration > 0:
         return given + duration
     rule = model.parameters.get("duration")
@@ -103,6 +103,6 @@ def _longest(model: Model, provider: Provider, submission: Submission) -> int | 
     return given + max(rule.maximum, *(each for each in known if isinstance(each, int)), 0)
 
 
-def _meant(model: Model, provider: Provider, submission: Submission, name: str) -> Scalar | None:
+def meant(model: Model, provider: Provider, submission: Submission, name: str) -> Scalar | None:
     """What is said, or what the provider takes silence for."""
     return submission.parameters.get(name, default(model, provider.shape, name))

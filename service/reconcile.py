@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from service.clock import Clock
 from service.operator import Operator
 from service.receive import Receiver
-from service.send import Timing
 from service.store import Queue, Store
 from service.tasks import OUTCOME_UNKNOWN, Placement, TaskState, Verdict
+from service.timing import Timing
 
 LEASE_MS = 60_000
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from adapters.base import Adapter
 from adapters.messages import (
@@ -26,15 +26,19 @@ from service.allowances import Limited
 from service.backoff import Jitter, next_send, spread
 from service.callback_urls import CallbackUrls
 from service.clock import Clock
+from service.completion import Completion
 from service.failover import Failover, Nature, No, read_stored
 from service.http import Lost, NotSent
+from service.learning import Learned
 from service.logs import get_logger
 from service.operator import Operator
 from service.receive import Receiver
 from service.store import Placed, Store
 from service.tasks import NOT_ACCEPTED, Placement, Task, Verdict
+from service.timing import Timing
 from service.upstream import Upstream
 from service.upstreams import Upstreams
+from service.workload import workload_at
 
 log = get_logger("send")
 
@@ -60,26 +64,6 @@ ACCOUNT_TROUBLE = Refusal(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """In seconds: how long a create's answer may take, how long a doubtful one is waited for, and how long an identical
-    create counts as a retry of one whose answer was lost, or of any."""
-
-    create_timeout: float = 120.0
-    in_doubt: float = 900.0
-    repeat: float = 600.0
-    repeat_answered: float = 0.0
-
-    @property
-    def repeats(self) -> tuple[int, int]:
-        """`repeat` and `repeat_answered` in milliseconds."""
-        return int(self.repeat * 1000), int(self.repeat_answered * 1000)
-
-    def doubt_at(self, now: int) -> int:
-        """When a send without any recorded outcome must be doubted: its own time-out and some room to write it."""
-        return now + int((self.create_timeout + 60) * 1000)
-
-
 class Sender:
     """`wake` rouses a queue by name, because it has something that is due sooner than it knows."""
 
@@ -90,6 +74,7 @@ class Sender:
         operator: Operator,
         upstreams: Upstreams,
         failover: Failover,
+        learned: Learned,
         shapes: Mapping[str, Adapter],
         urls: CallbackUrls,
         clock: Clock,
@@ -103,6 +88,7 @@ class Sender:
         self._operator = operator
         self._upstreams = upstreams
         self._failover = failover
+        self._learned = learned
         self._shapes = shapes
         self._urls = urls
         self._clock = clock
@@ -134,10 +120,13 @@ class Sender:
         upstream = self._upstreams.serving(placement)
         assert upstream is not None, "only configured accounts are given anything to send"
         try:
-            request = self._write(task, placement.id, upstream)
+            submission = read_stored(task, self._shapes[task.shape])
+            request = self._write(submission, placement.id, upstream)
+            kind = workload_at(upstream, submission)  # before the create: after it nothing may keep its id from the row
         except (Unreadable, Unsupported) as error:  # the catalogue changed since the task was accepted
             refusal = Refusal(400, Failure(Category.INVALID_REQUEST, "", str(error)))
             return No(Nature.ELSEWHERE, "it has no words for the request", refusal)
+        known = await self._learned.of(upstream.name, kind)
         try:
             response = await upstream.create(request, self._timing.create_timeout)
         except NotSent as error:
@@ -149,11 +138,10 @@ class Sender:
             acceptance = upstream.adapter.read_acceptance(response)
         except Unreadable:
             return await self._refused(task, placement, upstream, response)
-        await self._accept(task, placement.id, upstream, acceptance)
+        await self._accept(task, placement.id, upstream, acceptance, kind, known)
         return None
 
-    def _write(self, task: Task, placement: str, upstream: Upstream) -> Request:
-        submission = read_stored(task, self._shapes[task.shape])
+    def _write(self, submission: Submission, placement: str, upstream: Upstream) -> Request:
         callback = self._urls.of(upstream.provider, placement)
         return upstream.adapter.write_submission(as_sent(submission, callback))
 
@@ -219,23 +207,35 @@ class Sender:
         asked = said[provider].retry_after if provider in said else None
         return max(self._upstreams.rests_until(provider) - now, int((asked or 0.0) * 1000), 0)
 
-    async def _accept(self, task: Task, placement: str, upstream: Upstream, acceptance: Acceptance) -> None:
+    async def _accept(
+        self,
+        task: Task,
+        placement: str,
+        upstream: Upstream,
+        acceptance: Acceptance,
+        kind: str,
+        known: Completion | None,
+    ) -> None:
         now = self._clock()
         provider = upstream.provider
         called_back = self._urls.of(provider, placement) is not None
         told = called_back or upstream.is_swept(now)
         first = provider.slow_look_seconds if told else min(provider.first_look_seconds, upstream.every)
         look_at = now + spread(first, self._jitter)
-        await self._keep(task, placement, acceptance.task_id, look_at)
+        expected_at = now + int(known.quantile(0.5) * 1000) if known else None
+        await self._keep(task, placement, acceptance.task_id, look_at, kind, expected_at)
         upstream.avoid(0)
         self._wake(f"look.{upstream.label}")
         log.event("task.placed", task=task.id, provider=task.provider, placement=placement)
 
-    async def _keep(self, task: Task, placement: str, upstream_id: str, look_at: int) -> None:
+    async def _keep(
+        self, task: Task, placement: str, upstream_id: str, look_at: int, kind: str, expected_at: int | None
+    ) -> None:
         """The task is paid for and its id is only here: a full disk, say, is waited out, and the log tells the id."""
         for pause in (*KEEP_AGAIN, None):
             try:
-                await self._store.tasks.accepted(placement, upstream_id, self._clock(), look_at)
+                now = self._clock()
+                await self._store.tasks.accepted(placement, upstream_id, now, look_at, kind, expected_at)
                 return
             except Exception as error:
                 log.failure("task.unrecorded", error, task=task.id, upstream_id=upstream_id)

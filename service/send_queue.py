@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from service.clock import Clock
-from service.send import Sender, Timing
+from service.send import Sender
 from service.store import Placed, Store
+from service.timing import Timing
 from service.upstreams import Upstreams
 
 

@@ -26,9 +26,10 @@ from service.guard import EgressGuard
 from service.ledger import Quote, quote_of
 from service.logs import get_logger
 from service.operator import Operator
-from service.send import Sender, Timing
+from service.send import Sender
 from service.store import Store
 from service.tasks import Format, Placement, Subscription, Task, TaskState, Verdict
+from service.timing import Timing
 from service.upstreams import Upstreams
 
 log = get_logger("submit")

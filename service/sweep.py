@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from adapters.base import ListAdapter
 from adapters.messages import Listing, Page, State, Unsupported
 from service.clock import Clock
+from service.learning import Learned
 from service.logs import get_logger
 from service.store import Store
 from service.store.placements import Watched
@@ -81,7 +82,10 @@ class Sweep:
 class SweepQueue:
     """The list of one account as a worker sees it; its items are pages. `wake` rouses the looks."""
 
-    def __init__(self, upstream: Upstream, store: Store, clock: Clock, wake: Callable[[], None]) -> None:
+    def __init__(
+        self, upstream: Upstream, store: Store, learned: Learned, clock: Clock, wake: Callable[[], None]
+    ) -> None:
+        self._learned = learned
         self._wake = wake
         self._upstream = upstream
         self._store = store
@@ -133,7 +137,7 @@ class SweepQueue:
             await self._leave(watched)
             return None
         whole = now >= self._whole_at
-        young = 0.0 if whole else 1000 * (await self._store.completions.get(self._upstream.name, "")).quantile(EARLIEST)
+        young = 0.0 if whole else 1000 * (await self._learned.of_all(self._upstream.name)).quantile(EARLIEST)
         until = now - max(int(young), LAG_MS)
         judged = [each for each in watched if each.sent_at < until]
         if not judged:

@@ -245,6 +245,9 @@ OWN: Mapping[str, Part] = {
             record(
                 {
                     "detector": nullable(TEXT),
+                    "elapsed_ms": WHOLE,
+                    "eta": nullable(record({"p50": TIME, "p90": TIME})),
+                    "noticed_after_ms": described(nullable(WHOLE), "After the end by the provider's own clock"),
                     "next_step": described(nullable(TEXT), "What a person can do for it now"),
                     "watched": described(FLAG, "It was created at the provider itself, not by this server"),
                     "upstream_times": record(

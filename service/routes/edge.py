@@ -25,6 +25,7 @@ from service.clock import Clock
 from service.errors import Refused, refused
 from service.explain import Explainer
 from service.jsondoor import Malformed, read_json
+from service.learning import Learned
 from service.logs import get_logger
 from service.push import PushDesk
 from service.reopen import Reopener
@@ -76,6 +77,7 @@ class House:
     watcher: Watcher
     waiting: WaitingRoom
     tokens: CallbackTokens
+    learned: Learned
     pushes: PushDesk
     teller: Teller
     shapes: Mapping[str, Adapter]

@@ -17,6 +17,7 @@ from service.errors import refused
 from service.ledger import Charge
 from service.look_times import stalled
 from service.routes.edge import House, caller, house_of, not_found, scope
+from service.routes.expectation import expectation
 from service.routes.money import charged
 from service.routes.pages import LONGEST_PAGE, cursor, page
 from service.routes.subscriptions import shown
@@ -49,6 +50,7 @@ async def record(request: HttpRequest) -> HttpResponse:
         summary(task)
         | {
             "detector": task.detector,
+            **await expectation(house_of(request), task, placements),
             "next_step": next_step(task, placements),
             "watched": task.watched,
             "upstream_times": _upstream_times(task),

@@ -40,7 +40,9 @@ class PlacementVerbs:
         change = "due_at = :lease, claimed_at = :now"
         theirs, names = accounts_of(accounts)
         where = f"provider = :provider AND due_at <= :now AND {LOOKED_AT} AND {theirs}"
-        return await self._claim(change, where, "due_at", provider=provider, now=now, lease=lease, limit=limit, **names)
+        # What something says has ended comes first, then what is closest to its end.
+        order = "CASE WHEN hinted_by IS NULL THEN 1 ELSE 0 END, coalesce(expected_at, due_at), due_at"
+        return await self._claim(change, where, order, provider=provider, now=now, lease=lease, limit=limit, **names)
 
     async def wake(self, provider: str, at: int, accounts: Collection[str] = ()) -> int:
         """The upstream is heard again: what is stalled is due at `at`, unless it is sooner. Returns how many were."""

@@ -113,17 +113,29 @@ class TaskVerbs:
 
         await self._engine.write(verb)
 
-    async def accepted(self, placement: str, upstream_id: str, now: int, look_at: int) -> Task | None:
+    async def accepted(
+        self,
+        placement: str,
+        upstream_id: str,
+        now: int,
+        look_at: int,
+        workload: str = "",
+        expected_at: int | None = None,
+    ) -> Task | None:
         """The upstream took the send. A callback that overtook its answer makes the look due now. None when the task
-        had moved on already (adopted by its callback); the upstream's id is kept all the same."""
+        had moved on already (adopted by its callback); the upstream's id is kept all the same. `workload` and
+        `expected_at` say what kind of video it is, and when half of such are done."""
 
         def verb(tx: Transaction) -> Task | None:
             hold(tx, placement)
             tx.run(
                 "UPDATE placements SET verdict = 'accepted', upstream_id = :upstream_id, doubt_at = NULL,"
-                " claimed_at = NULL, heard_at = :now, due_at = CASE WHEN due_at IS NULL THEN :look_at ELSE :now END"
+                " claimed_at = NULL, heard_at = :now, due_at = CASE WHEN due_at IS NULL THEN :look_at ELSE :now END,"
+                " workload = CASE WHEN :workload = '' THEN workload ELSE :workload END,"
+                " expected_at = coalesce(:expected_at, expected_at)"
                 " WHERE id = :id AND verdict IN ('sending', 'in_doubt', 'unproven')",
-                id=placement, upstream_id=upstream_id, now=now, look_at=look_at,
+                id=placement, upstream_id=upstream_id, now=now, look_at=look_at, workload=workload,
+                expected_at=expected_at,
             )  # fmt: skip
             return go_on(tx, placement, now)
 
