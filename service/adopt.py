@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 
 from adapters.base import Adapter
 from adapters.catalogue import Catalogue
-from adapters.messages import Category, Query, Report, Request, State
+from adapters.messages import Category, Query, Report, State
 from service.callback_urls import CallbackUrls
 from service.clock import Clock
 from service.errors import Refused, refused
+from service.failover import read_stored
 from service.ledger import Charge, decimal_of
 from service.logs import get_logger
 from service.receive import Receiver
@@ -122,7 +123,7 @@ class Adopter:
         sent_by = self._urls.placement(upstream.provider, report.callback_url)
         if sent_by not in (None, placement.id):
             raise _refuse("by its callback URL that is another send's video")
-        asked = self._shapes[task.shape].read_submission(Request("POST", task.path, task.body, headers=task.headers))
+        asked = read_stored(task, self._shapes[task.shape])
         ours, theirs = (asked.prompt or "").strip(), (report.prompt or "").strip()
         if ours and theirs and not (ours.startswith(theirs) or theirs.startswith(ours)):
             raise _refuse("by its prompt that is another video")

@@ -8,10 +8,11 @@ from dataclasses import replace
 
 from adapters.base import Adapter
 from adapters.catalogue import Catalogue
-from adapters.messages import Category, Request
+from adapters.messages import Category
 from service.choose import objections_of, price_at
 from service.clock import Clock
 from service.errors import Refused, refused
+from service.failover import read_stored
 from service.ledger import quote_of
 from service.logs import get_logger
 from service.price import Cost, in_words
@@ -107,7 +108,7 @@ class Reopener:
             known = ", ".join(upstream.name for upstream in self._upstreams.providers) or "none"
             raise refused(400, Category.INVALID_REQUEST, f"provider: {provider[:80]!r} given, allowed: {known}.")
         shape = self._shapes[task.shape]
-        submission = shape.read_submission(Request("POST", task.path, task.body, headers=task.headers))
+        submission = read_stored(task, shape)
         model = self._catalogue.find(submission.model)
         if objections := objections_of(pool[0], shape, submission, model):
             reasons = " ".join(each.sentence for each in objections)

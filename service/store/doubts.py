@@ -50,6 +50,7 @@ class DoubtVerbs:
         send to the provider, or this one is not in doubt any more."""
 
         def verb(tx: Transaction) -> Task | None:
+            tx.lock(f"upstream.{upstream_id}")
             hold(tx, placement)
             taken = tx.one(
                 "UPDATE placements SET verdict = 'accepted', upstream_id = :upstream_id, doubt_at = NULL,"
@@ -110,6 +111,18 @@ class DoubtVerbs:
 def hold(tx: Transaction, placement: str) -> None:
     """Locks the row of a send's task. Everybody writes it before the send's own: nobody waits in a circle."""
     tx.run("UPDATE tasks SET version = version WHERE id = (SELECT task FROM placements WHERE id = :id)", id=placement)
+
+
+AT_WORK = (
+    "SELECT id FROM placements WHERE task = tasks.id AND verdict = 'accepted' AND heard_at >= coalesce(reopened_at, 0)"
+)
+"""The sends of a task (in a statement about `tasks`) that were proven to be accepted, also since it was sent again."""
+
+
+def go_on_by_any(tx: Transaction, task: str, now: int) -> Task | None:
+    """A task that begins to wait goes on by a send of it that is at work, if there is one."""
+    row = tx.one(f"SELECT ({AT_WORK} ORDER BY sent_at DESC LIMIT 1) AS id FROM tasks WHERE id = :task", task=task)
+    return go_on(tx, row["id"], now) if row and row["id"] else None
 
 
 def go_on(tx: Transaction, placement: str, now: int) -> Task | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from service.ledger import UNPRICED, Quote
 from service.store import rows
 from service.store.allowances import reserve
+from service.store.doubts import AT_WORK, go_on_by_any
 from service.store.engine import Engine, Transaction
 from service.store.room import Line, Room, Seat, heads, lock_sends, seated
 from service.store.tasks import CURRENT, close_placement, insert_placement
@@ -107,8 +108,9 @@ class SendVerbs:
         verdict: Verdict = Verdict.NOT_ACCEPTED,
     ) -> Task | None:
         """Provably nothing was accepted: the task waits to be sent again, on another `road` or where it was, and all
-        that it was passed by are candidates again. None when it had been doubted or ended before; it stays what it is
-        then, and so does its placement. Raises `Limited` if its client's budgets have no room for the other road."""
+        that it was passed by are candidates again; but it goes on by an earlier send that has been proven since. None
+        when it had been doubted or ended before; it stays what it is then, and so does its placement. Raises `Limited`
+        if its client's budgets have no room for the other road."""
 
         def verb(tx: Transaction) -> Task | None:
             row = tx.one(
@@ -121,6 +123,8 @@ class SendVerbs:
                 return None
             close_placement(tx, placement, verdict, reason)
             deferred = rows.read_task(row)
+            if (goes_on := go_on_by_any(tx, deferred.id, now)) is not None:
+                return goes_on
             if road is not None:
                 reserve(tx, deferred, road.price)
             return deferred
@@ -141,7 +145,8 @@ def _moved(tx: Transaction, before: Placement, leaving: Placement, passed: Seque
     by = list(dict.fromkeys(provider for provider in passed if provider != leaving.provider))
     row = tx.one(
         "UPDATE tasks SET provider = :provider, placement = :leaving, passed = :passed, updated_at = :now,"
-        f" version = version + 1 WHERE {CURRENT} AND state = 'SUBMITTING' RETURNING {rows.columns(Task)}",
+        f" version = version + 1 WHERE {CURRENT} AND state = 'SUBMITTING' AND NOT EXISTS ({AT_WORK})"
+        f" RETURNING {rows.columns(Task)}",
         provider=leaving.provider, leaving=leaving.id, passed=rows.dump(by), now=leaving.sent_at, placement=before.id,
     )  # fmt: skip
     return None if row is None else (rows.read_task(row), leaving)

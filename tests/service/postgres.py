@@ -11,7 +11,6 @@ import os
 import queue
 import re
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -51,8 +50,7 @@ class PostgresTransaction:
 
 
 class PostgresEngine:
-    """Runs each verb on a thread with a connection of its own, so that verbs really race. Of two that wait for each
-    other's rows the one that the database chose runs again: it has left nothing."""
+    """Runs each verb on a thread with a connection of its own, so that verbs really race."""
 
     def __init__(self, address: str) -> None:
         self._schema = f"ringback_{uuid4().hex}"
@@ -79,9 +77,8 @@ class PostgresEngine:
     def _run(self, verb: Verb[T]) -> T:
         connection = self._connections.get()
         try:
-            while True:
-                with suppress(psycopg.errors.DeadlockDetected), connection.transaction():
-                    return verb(PostgresTransaction(connection))
+            with connection.transaction():
+                return verb(PostgresTransaction(connection))
         finally:
             self._connections.put(connection)
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -14,7 +15,7 @@ from adapters.providers import PROVIDERS
 from service.reopen import reopen
 from service.simulator.markers import read_words
 from service.simulator.world import Plan
-from service.store import Seat, Store
+from service.store import Road, Seat, Store
 from service.tasks import OUTCOME_UNKNOWN, TASK_EXPIRED, Task, TaskState, Verdict, fail
 from tests.service.asking import NATIVE, SILENT, created, record, told
 from tests.service.nouns import ENGINES, NOW, kept, latest, opened, placement_of
@@ -335,6 +336,27 @@ async def test_an_adoption_takes_back_what_waits_to_be_sent_again(store: Store) 
     assert await store.sends.claim("acedata", [Seat()], NOW + 9, NOW + 10, 5, lambda: "never") == []
 
 
+async def test_a_second_send_that_is_not_taken_goes_nowhere_once_the_first_is_proven(store: Store) -> None:
+    seats = (Seat(),)
+    for verb in ("deferred", "elsewhere"):
+        task = await doubtful(store)
+        first = task.placement or ""
+        assert await store.decisions.reopen(reopen(task, "acedata", NOW + 1))
+        [sent] = await store.sends.claim("acedata", seats, NOW + 2, NOW + 9, 1, lambda: str(uuid4()))
+        assert await store.doubts.adopted(first, f"up-{verb}", NOW + 3, NOW + 3)
+        assert (await latest(store, task)).state is TaskState.SUBMITTING
+        if verb == "elsewhere":
+            road = Road("apiyi", seats)
+            left = await store.sends.elsewhere(
+                sent, Verdict.NOT_ACCEPTED, "busy", [road], NOW + 4, NOW + 9, lambda: str(uuid4())
+            )
+            assert left is None
+        await store.sends.deferred(sent[1].id, "busy", NOW + 4, NOW + 5)
+        found = await latest(store, task)
+        assert (found.state, found.placement, found.due_at) == (TaskState.QUEUED, first, None)
+        assert [one.verdict for one in await store.lookups.placements(task.id)] == ["accepted", "not_accepted"]
+
+
 async def test_of_adoptions_and_a_send_again_that_race_nothing_is_sent_if_one_was_adopted(store: Store) -> None:
     for number in range(10):
         task = await doubtful(store)
@@ -349,7 +371,7 @@ async def test_of_adoptions_and_a_send_again_that_race_nothing_is_sent_if_one_wa
 
 async def test_an_id_is_adopted_once(store: Store) -> None:
     tasks = [await doubtful(store) for _ in range(6)]
-    found = [await store.doubts.adopted(task.placement or "", "up-1", NOW, NOW) for task in tasks]
+    found = await asyncio.gather(*(store.doubts.adopted(task.placement or "", "up-1", NOW, NOW) for task in tasks))
     assert sum(one is not None for one in found) == 1
 
 
