@@ -8,7 +8,7 @@ from adapters.messages import Report, State
 from service.logs import get_logger
 from service.receive import Receiver
 from service.store import Store
-from service.tasks import Placement, Task, TaskState
+from service.tasks import Placement, Task, TaskState, Verdict
 from service.upstream import Unheard, Upstream
 from service.upstreams import Upstreams
 
@@ -40,7 +40,7 @@ class Canceller:
         cancel, refuses it, or could not be asked."""
         while task.state is TaskState.ACCEPTED:
             if await self._receiver.report(task, _canceled(task), "cancel", only=TaskState.ACCEPTED) is not None:
-                return Cancellation(True, "It was canceled before it was sent.")
+                return Cancellation(True, await self._unsent(task))
             task = await self._latest(task)  # a send was quicker, but it may have come back
         placement = await self._store.lookups.placement(task.placement) if task.placement else None
         if task.state is TaskState.CANCELED:
@@ -50,6 +50,12 @@ class Canceller:
         if placement is None or placement.upstream_id is None:
             return Cancellation(False, SENDING if task.state is TaskState.SUBMITTING else UNKNOWN_ID)
         return await self._cancel_there(task, placement, placement.upstream_id)
+
+    async def _unsent(self, task: Task) -> str:
+        sends = await self._store.lookups.placements(task.id)
+        if any(send.verdict is Verdict.UNPROVEN for send in sends):
+            return "It is not sent once more; an earlier send of it may have been accepted and billed."
+        return "It was canceled before it was sent."
 
     async def _cancel_there(self, task: Task, placement: Placement, upstream_id: str) -> Cancellation:
         upstream = self._upstreams.serving(placement)

@@ -17,7 +17,7 @@ from service.store import Seat, Store
 from service.tasks import Task, TaskState, Verdict, advance
 from tests.service.asking import created, record, told
 from tests.service.nouns import ENGINES, NOW, a_task, latest, opened
-from tests.world import World, world
+from tests.world import ADMIN, World, accounts, world
 
 pytestmark = pytest.mark.anyio
 
@@ -47,6 +47,30 @@ async def test_what_waits_to_be_sent_again_is_canceled_whoever_the_provider_is(t
         await it.settle(300, 10)
         assert not it.upstreams.creates
         assert len(told(it)) == 1
+
+
+async def test_what_waits_for_room_is_canceled_and_never_sent(tmp_path: Path) -> None:
+    async with world(tmp_path, accounts=accounts(["apiyi"], active=1)) as it:
+        await created(it, "seconds=20", provider="apiyi")
+        task_id = await created(it, "seconds=20", provider="apiyi")
+        assert (await record(it, task_id))["placements"] == []
+        answer = await cancel(it, task_id)
+        assert (answer["canceled"], answer["state"]) == (True, "CANCELED")
+        await it.settle(60)
+        assert it.upstreams.requests["apiyi", "create"] == 1
+
+
+async def test_what_waits_to_be_sent_once_more_is_canceled_and_says_what_may_have_been_paid(tmp_path: Path) -> None:
+    async with world(tmp_path, accounts=accounts(["apiyi"], active=1)) as it:
+        task_id = await created(it, "create=lost", provider="apiyi")
+        await created(it, "seconds=60", provider="apiyi")
+        again = f"/v1/tasks/{task_id}/send-again"
+        assert (await it.client.post(again, json={"confirm": True}, headers=it.as_key(ADMIN))).status_code == 202
+        answer = await cancel(it, task_id)
+        assert answer["canceled"]
+        assert "may have been accepted and billed" in answer["message"]
+        await it.settle(120)
+        assert len(it.upstreams.creates) == 2
 
 
 async def test_a_task_that_was_sent_before_the_cancel_is_not_canceled_behind_its_providers_back(tmp_path: Path) -> None:
