@@ -96,9 +96,13 @@ def _standing(
 
 def _spent(tx: Transaction, client: str, budget: Budget, now: int, task: str, placement: str) -> int:
     span = dict(zip(("since", "until"), budget.period.span(now), strict=True))
-    charged = tx.one(
-        "SELECT sum(coalesce(amount, estimate)) AS micros FROM charges WHERE client = :client AND currency = :currency"
-        " AND at >= :since AND at < :until AND placement <> :placement",
+    paid = "coalesce(amount, estimate)"
+    within = "client = :client AND currency = :currency AND at >= :since AND at < :until"
+    charged = tx.one(  # from an index alone, whatever was spent
+        f"SELECT sum({paid}) AS micros FROM charges WHERE {within}", client=client, currency=budget.currency, **span
+    )
+    moving = tx.one(
+        f"SELECT -{paid} AS micros FROM charges WHERE placement = :placement AND {within}",
         client=client, currency=budget.currency, placement=placement, **span,
     )  # fmt: skip
     waiting = tx.one(
@@ -108,7 +112,7 @@ def _spent(tx: Transaction, client: str, budget: Budget, now: int, task: str, pl
         f" AND {PROMISED_AT} >= :since AND {PROMISED_AT} < :until",
         client=client, currency=budget.currency, task=task, **span,
     )  # fmt: skip
-    return sum(int(row["micros"] or 0) for row in (charged, waiting) if row)
+    return sum(int(row["micros"] or 0) for row in (charged, moving, waiting) if row)
 
 
 def _read(row: Row) -> Allowance:

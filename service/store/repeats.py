@@ -38,9 +38,10 @@ def _twin(
     now = task.created_at
     found = tx.all(
         f"SELECT {rows.columns(Task)} FROM tasks WHERE client = :client AND path = :path AND digest = :digest"
-        " AND (created_at > :all_since OR (answered_at IS NULL AND created_at > :since)) ORDER BY created_at, id",
+        " AND (created_at > :all_since OR (answered_at IS NULL AND created_at > :since))",
         client=task.client, path=task.path, digest=task.digest or "", since=now - twin_ms,
         all_since=now - answered_twin_ms,
     )  # fmt: skip
-    twins = (rows.read_task(row) for row in found)
+    # Sorted here: for an ORDER BY, SQLite would go through all tasks of the client instead of the index of digests.
+    twins = sorted(map(rows.read_task, found), key=lambda task: (task.created_at, task.id))
     return next((twin for twin in twins if twin.created_at > now - answered_twin_ms or not waits(twin.id)), None)
