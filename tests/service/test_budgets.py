@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -193,3 +195,34 @@ async def test_what_is_sent_again_must_fit_beside_what_is_in_doubt(tmp_path: Pat
         await it.settle(5)
         assert len(it.upstreams.creates) == 2
         assert_over(await asked(it, seconds=2), "flat")
+
+
+async def test_fifty_clients_at_once_get_ten_videos_for_the_money_of_ten(tmp_path: Path) -> None:
+    async with world(tmp_path, catalogue=priced()) as it:
+        await allow(it, "5 USD/day")
+        replies = await asyncio.gather(*(asked(it) for number in range(50)))
+        assert Counter(reply.status_code for reply in replies) == {200: 10, 403: 40}
+        assert len(it.upstreams.creates) == 10
+
+
+@pytest.mark.parametrize(("budget", "provider"), [("1.5 USD/day", "laozhang"), ("1.4 USD/day", "acedata")])
+async def test_a_task_that_goes_elsewhere_must_fit_there_too(tmp_path: Path, budget: str, provider: str) -> None:
+    """AceData is busy. LaoZhang would take it for half as much again: one who cannot pay that waits for AceData."""
+    async with world(tmp_path, catalogue=priced(), providers=["acedata", "laozhang"]) as it:
+        await allow(it, budget)
+        body = body_of("flat", "a cat [sim:create=429 times=1]") | {"size": "1920*1080", "duration": 5}
+        reply = await it.client.post("/wan/videos", json=body)
+        assert reply.status_code == 200
+        await it.settle(120)
+        task = await record(it, reply.json()["task_id"])
+        assert (task["state"], task["provider"]) == ("SUCCEEDED", provider)
+        assert len(it.upstreams.creates) == 1
+        assert_over(await asked(it, seconds=5), "flat")
+
+
+async def test_a_provider_that_its_key_may_not_use_is_no_way_out(tmp_path: Path) -> None:
+    async with world(tmp_path, providers=["acedata", "laozhang", "apiyi"]) as it:
+        await it.ringback.store.allowances.keep(Allowance("env:first", providers=("acedata", "apiyi")))
+        reply = await it.client.post("/wan/videos", json=body_of("flat", "a cat [sim:create=429 times=1]"))
+        await it.settle(60)
+        assert (await record(it, reply.json()["task_id"]))["provider"] == "apiyi"
