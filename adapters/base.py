@@ -122,11 +122,13 @@ class BatchAdapter(Protocol):
 class ListAdapter(Protocol):
     """A family that can be asked which tasks there are. A page holds at most `largest_page` of them, a page of
     `usual_page` is never too large. `lists_requests`: each report of a page echoes what was sent, the callback URL
-    too; else it says of which model a task is, and the list can be asked for those of one model."""
+    too; else it says of which model a task is, and the list can be asked for those of one model. `counts_all`: the
+    total of a page is surely not the number of its own tasks."""
 
     largest_page: ClassVar[int]
     usual_page: ClassVar[int]
     lists_requests: ClassVar[bool]
+    counts_all: ClassVar[bool]
 
     def read_listing(self, request: Request) -> Listing | None:
         """None: the request asks for tasks by their ids (`read_query`). Raises `Unreadable` naming a wrong filter;

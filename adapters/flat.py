@@ -39,6 +39,7 @@ class Flat(Adapter):
     largest_page: ClassVar[int] = flat_listing.LARGEST_PAGE
     usual_page: ClassVar[int] = flat_listing.USUAL_PAGE
     lists_requests: ClassVar[bool] = True
+    counts_all: ClassVar[bool] = False  # Nexior reads `count` so, the documented example leaves both open
     family: ClassVar[str] = "flat"
     services: ClassVar[tuple[str, ...]] = tuple(flat_submission.ACTIONS)
     transport: ClassVar[Mapping[str, str]] = {

@@ -114,6 +114,7 @@ class Native(NativeFamily):
     largest_page: ClassVar[int] = native_listing.LARGEST_PAGE
     usual_page: ClassVar[int] = native_listing.USUAL_PAGE
     lists_requests: ClassVar[bool] = False
+    counts_all: ClassVar[bool] = True
 
     def read_listing(self, request: Request) -> Listing | None:
         return native_listing.read(request)

@@ -33,6 +33,7 @@ from service.failover import Failover
 from service.find import Finder
 from service.guard import EgressGuard, Resolve
 from service.http import egress_client, upstream_client
+from service.inquiry import Inquiry
 from service.learning import Learned
 from service.ledger import settled_by
 from service.lent import LentLooks
@@ -40,6 +41,7 @@ from service.logs import get_logger
 from service.operator import Operator
 from service.poll import LookQueue
 from service.push import PushDesk
+from service.questions import Questions
 from service.receive import Receiver
 from service.reconcile import DoubtQueue
 from service.reopen import Reopener
@@ -152,8 +154,11 @@ class Ringback:
         )
         self.explainer = Explainer(self.upstreams.providers, self.shapes, self.catalogue, self.urls)
         deliveries = DeliveryQueue(store, self.clients, self._egress_client, self.guard, clock, self._jitter)
+        questions = Questions(store, self.upstreams, self.shapes, self.catalogue, self.urls, clock)
+        inquiry = Inquiry(store, self.operator, questions, self.urls, clock, timing.in_doubt)
+        doubts = DoubtQueue(store, receiver, self.operator, questions, inquiry, self.catalogue, clock, timing)
         self.workers: dict[str, Worker[Any]] = {
-            "doubt": Worker("doubt", DoubtQueue(store, receiver, self.operator, clock, timing), clock),
+            "doubt": Worker("doubt", doubts, clock),
             "deliver": Worker("deliver", deliveries, clock, slots=DELIVERY_SLOTS),
         }
 

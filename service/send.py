@@ -23,7 +23,7 @@ from adapters.messages import (
     Unsupported,
 )
 from service.allowances import Limited
-from service.backoff import Jitter, next_send, spread
+from service.backoff import FIRST_DOUBT, Jitter, next_send, spread
 from service.callback_urls import CallbackUrls
 from service.clock import Clock
 from service.completion import Completion
@@ -265,8 +265,7 @@ class Sender:
 
     async def _doubt(self, task: Task, placement: str, reason: str) -> None:
         now = self._clock()
-        until = now + int(self._timing.in_doubt * 1000)
-        if await self._store.tasks.doubted(placement, reason, now, until) is not None:
+        if await self._store.tasks.doubted(placement, reason, now, now + FIRST_DOUBT) is not None:
             await self._tell_operator("submission.in_doubt", task, reason)
 
     async def _refuse(self, task: Task, refusal: Refusal | None, told: bool) -> Refusal:

@@ -111,7 +111,8 @@ class DashScope(NativeDesk):
         if phase not in (Phase.QUEUED, Phase.RUNNING):
             output["end_time"] = _beijing(script.ends_at)
         if phase is Phase.SUCCEEDED:
-            output |= {"orig_prompt": task.order.prompt} | self.results.link("video_url", task, script.ends_at)
+            prompt = {} if task.behaviour.noprompt else {"orig_prompt": task.order.prompt}
+            output |= prompt | self.results.link("video_url", task, script.ends_at)
             return {"output": output, "usage": usage_of(task)}
         if phase is Phase.FAILED and script.failure:
             reason = {"code": script.failure.code, "message": script.failure.message}

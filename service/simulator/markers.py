@@ -49,6 +49,7 @@ class Behaviour:
     queue: float | None = None
     lag: float = 0.0
     nourl: bool = False
+    noprompt: bool = False
     create: Fault | None = None
     poll: Fault | None = None
     result: Fault | None = None
@@ -139,7 +140,14 @@ def _word(*allowed: str) -> Callable[[str], str]:
 
 ENDINGS = {"dropped": Fault("dropped"), "lost": Fault("lost"), "noid": Fault("noid")}
 
-FLAGS: Mapping[str, Any] = {"fail": "", "nourl": True, "reasonurl": True, "snapshot": True, "notime": True}
+FLAGS: Mapping[str, Any] = {
+    "fail": "",
+    "nourl": True,
+    "noprompt": True,
+    "reasonurl": True,
+    "snapshot": True,
+    "notime": True,
+}
 
 READERS: Mapping[str, Callable[[str], Any]] = {
     "fail": _code,

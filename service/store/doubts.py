@@ -16,18 +16,15 @@ class DoubtVerbs:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    async def claim(self, now: int, soon: int, lease: int, limit: int) -> list[Placement]:
-        """Takes sends whose answer is overdue (`sending`: we died, or it never came) and doubtful ones that are due;
-        with these also those of the same provider that will be due until `soon`: one list may tell of all."""
+    async def claim(self, now: int, lease: int, limit: int) -> list[Placement]:
+        """Takes sends whose answer is overdue (`sending`: we died, or it never came) and doubtful ones that are due."""
 
         def verb(tx: Transaction) -> list[Placement]:
             claimed = tx.all(
-                "UPDATE placements SET doubt_at = :lease WHERE id IN (SELECT id FROM placements AS mine"
-                " WHERE doubt_at <= :soon AND verdict IN ('sending', 'in_doubt') AND (doubt_at <= :now"
-                " OR (verdict = 'in_doubt' AND EXISTS (SELECT 1 FROM placements AS due WHERE due.doubt_at <= :now"
-                " AND due.verdict = 'in_doubt' AND due.provider = mine.provider)))"
+                "UPDATE placements SET doubt_at = :lease WHERE id IN (SELECT id FROM placements"
+                " WHERE doubt_at <= :now AND verdict IN ('sending', 'in_doubt')"
                 f" ORDER BY doubt_at LIMIT :limit{tx.skip_locked}) RETURNING {rows.columns(Placement)}",
-                now=now, soon=soon, lease=lease, limit=limit,
+                now=now, lease=lease, limit=limit,
             )  # fmt: skip
             return [rows.read_placement(row) for row in claimed]
 

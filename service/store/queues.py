@@ -41,11 +41,11 @@ class QueueVerbs:
         return await self._engine.read(verb)
 
     async def void_leases(self, now: int) -> None:
-        """At the start of an only server: what a dead one had claimed is due again, its open sends are doubtful, and
-        what was stalled is looked at once more, because the start may be what mended it."""
+        """At the start of an only server: what a dead one had claimed is due again, its open sends are doubtful,
+        doubtful ones are looked for, and what was stalled is looked at once more: the start may be what mended it."""
 
         def verb(tx: Transaction) -> None:
-            tx.run("UPDATE placements SET doubt_at = :now WHERE verdict = 'sending'", now=now)
+            tx.run("UPDATE placements SET doubt_at = :now WHERE verdict IN ('sending', 'in_doubt')", now=now)
             for table in ("placements", "deliveries"):
                 tx.run(f"UPDATE {table} SET due_at = :now, claimed_at = NULL WHERE claimed_at IS NOT NULL", now=now)
             tx.run(f"UPDATE placements SET due_at = :now WHERE due_at > :now AND misses > 0 AND {LOOKED_AT}", now=now)

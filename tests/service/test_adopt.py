@@ -18,6 +18,7 @@ from service.simulator.world import Plan
 from service.store import Road, Seat, Store
 from service.tasks import OUTCOME_UNKNOWN, TASK_EXPIRED, Task, TaskState, Verdict, fail
 from tests.service.asking import NATIVE, SILENT, created, record, told
+from tests.service.lost import unlisted
 from tests.service.nouns import ENGINES, NOW, kept, latest, opened, placement_of
 from tests.world import ADMIN, World, world
 
@@ -59,7 +60,8 @@ def creates(it: World) -> int:
 
 
 async def in_doubt(it: World, words: str = LOST, provider: str = "apiyi", **how: Any) -> tuple[str, str]:
-    """A task, and the id that the upstream gave it."""
+    """A task that no list will prove, and the id that the upstream gave it."""
+    it.between = unlisted
     task_id = await created(it, words, provider=provider, **how)
     assert (await record(it, task_id))["state"] == "IN_DOUBT"
     return task_id, it.upstreams.creates[-1].task_id

@@ -75,7 +75,7 @@ async def test_a_refused_create_costs_nothing(tmp_path: Path) -> None:
 
 
 async def given_up(it: World, words: str) -> str:
-    task_id = await bought(it, f"create=lost {words}")
+    task_id = await bought(it, f"create=lost lag=950 {words}")
     await it.settle(905, 5)
     assert (await record(it, task_id))["error"]["code"] == "outcome_unknown"
     return task_id

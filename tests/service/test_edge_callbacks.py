@@ -16,6 +16,7 @@ from service.signing import CallbackTokens
 from service.store.placements import CALLBACKS_KEPT
 from tests.service.asking import created, record, told
 from tests.service.examples import run_examples
+from tests.service.lost import unlisted
 from tests.world import PUBLIC_URL, World, accounts, world
 
 pytestmark = pytest.mark.anyio
@@ -167,6 +168,7 @@ async def test_a_good_token_with_any_body_changes_nothing_that_the_read_does_not
 async def test_a_token_does_not_adopt_a_task_of_ours_or_of_anybody(tmp_path: Path) -> None:
     """A lost create's token with the id of another task: one of ours, and one that another program submitted."""
     async with world(tmp_path) as it:
+        it.between = unlisted
         theirs = await it_directly(it)
         ours = await created(it, "seconds=5 callback=lost")
         doubtful = await created(it, "create=lost callback=lost seconds=5")

@@ -7,13 +7,15 @@ from pathlib import Path
 import pytest
 
 from tests.service.asking import created, record, told
+from tests.service.lost import unlisted
 from tests.world import World, world
 
 pytestmark = pytest.mark.anyio
 
 
 async def given_up(it: World, words: str = "seconds=1000") -> str:
-    task_id = await created(it, f"create=lost {words}")
+    """The upstream has it, but does not show it in time."""
+    task_id = await created(it, f"create=lost lag=950 {words}")
     await it.settle(905, 5)
     task = await record(it, task_id)
     assert (task["state"], task["error"]["code"]) == ("FAILED", "outcome_unknown")
@@ -73,10 +75,11 @@ async def test_a_late_callback_that_nothing_confirms_costs_one_look(tmp_path: Pa
 async def test_a_callback_in_the_last_moment_of_the_doubt_is_not_lost(tmp_path: Path) -> None:
     async with world(tmp_path) as it:
         task_id = await created(it, "create=lost seconds=899")
+        it.between = unlisted  # but known to whoever asks for it by its id
         await it.settle(898, 2)
         it.clock.turn(2)
         await it.upstreams.send_due_callbacks()
         await it.ringback.workers["doubt"].tick()  # the doubt is worked off before the look
         assert (await record(it, task_id))["state"] == "FAILED"
-        await it.tick()
+        await it.settle(2)
         assert (await record(it, task_id))["state"] == "SUCCEEDED"

@@ -29,6 +29,7 @@ from service.tasks import (
     fail,
 )
 from tests.service.asking import NATIVE, created, record, told
+from tests.service.lost import unlisted
 from tests.service.nouns import ENGINES, NOW, a_task, kept, latest, opened, placement_of
 from tests.world import ADMIN, World, world
 
@@ -63,6 +64,8 @@ def then(it: World, words: str, times: int = 1) -> None:
 
 
 async def in_doubt(it: World, words: str = "create=lost times=1 seconds=20", provider: str = "apiyi") -> str:
+    """A task that no list will prove."""
+    it.between = unlisted
     task_id = await created(it, words, provider=provider)
     assert (await record(it, task_id))["state"] == "IN_DOUBT"
     return task_id

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from service.store import Store
+from service.store import Queue, Store
 from service.tasks import OUTCOME_UNKNOWN, Task, TaskState, Verdict, fail
 from tests.service.nouns import ENGINES, NOW, kept, latest, opened, placement_of, queued
 
@@ -36,24 +36,13 @@ async def given_up(store: Store, task: Task) -> None:
 async def test_doubts_are_claimed_when_an_answer_or_a_look_for_it_is_overdue(store: Store) -> None:
     sending, doubt = await kept(store), await doubtful(store, NOW + 900_000)
     await queued(store)
-    assert await store.doubts.claim(NOW + 179_999, NOW + 179_999, LEASE, 10) == []
-    now = NOW + 180_000
-    [overdue] = await store.doubts.claim(now, now, NOW + 240_000, 10)
+    assert await store.doubts.claim(NOW + 179_999, LEASE, 10) == []
+    [overdue] = await store.doubts.claim(NOW + 180_000, NOW + 240_000, 10)
     assert (overdue.task, overdue.verdict, overdue.doubt_at) == (sending.id, Verdict.SENDING, NOW + 240_000)
     now = NOW + 900_000
-    claimed = await store.doubts.claim(now, now, now + 60_000, 10)
+    claimed = await store.doubts.claim(now, now + 60_000, 10)
     assert {one.task for one in claimed} == {sending.id, doubt.id}
-    assert await store.doubts.claim(now, now, now + 60_000, 10) == []
-
-
-async def test_doubts_that_are_due_soon_go_along_with_one_of_their_provider_that_is_due(store: Store) -> None:
-    first, soon, later = [await doubtful(store, NOW + due) for due in (0, 30_000, 30_001)]
-    await doubtful(store, NOW + 30_000, provider="dashscope")
-    await kept(store)  # its answer is not overdue for long
-    claimed = await store.doubts.claim(NOW, NOW + 30_000, LEASE, 10)
-    assert {one.task for one in claimed} == {first.id, soon.id}
-    assert await store.doubts.claim(NOW + 1, NOW + 30_001, LEASE, 10) == []
-    assert (await placement_of(store, later)).doubt_at == NOW + 30_001
+    assert await store.doubts.claim(now, now + 60_000, 10) == []
 
 
 async def test_what_is_still_in_doubt_is_due_again_together(store: Store) -> None:
@@ -69,6 +58,12 @@ async def test_a_doubt_remembers_until_when_its_answer_could_have_come(store: St
     at_once, late = await doubtful(store), await kept(store)
     await store.tasks.doubted(late.placement or "", "died", NOW + 900, NOW + 900, NOW + 120)
     assert [(await placement_of(store, task)).lost_at for task in (at_once, late)] == [NOW, NOW + 120]
+
+
+async def test_at_the_start_doubts_are_looked_for_at_once(store: Store) -> None:
+    await doubtful(store, NOW + 60_000)
+    await store.queues.void_leases(NOW + 3)
+    assert await store.queues.next_due(Queue.DOUBTS) == NOW + 3
 
 
 async def test_an_adopted_send_is_one_that_was_accepted(store: Store) -> None:

@@ -51,7 +51,7 @@ async def test_racing_claims_of_looks_and_doubts_take_each_placement_once(store:
 
     async def claim(number: int) -> list[str]:
         if number % 2:
-            return [one.task for one in await store.doubts.claim(late, late, late + 1, 7)]
+            return [one.task for one in await store.doubts.claim(late, late + 1, 7)]
         return [one.task for one in await store.placements.claim_looks("acedata", NOW, NOW + 1, 7)]
 
     only_once(await asyncio.gather(*(claim(number) for number in range(24))), looks | doubts)

@@ -152,6 +152,12 @@ async def test_a_success_may_lack_its_link(upstream: Upstream, clock: Clock, pro
     }
 
 
+async def test_a_result_of_dashscope_may_not_say_what_was_asked_for(upstream: Upstream, clock: Clock) -> None:
+    *_, said = await stages(upstream, clock, "dashscope", "[sim:seconds=10]")
+    *_, unsaid = await stages(upstream, clock, "dashscope", "[sim:noprompt seconds=10]")
+    assert set(said["output"]) - set(unsaid["output"]) == {"orig_prompt"}
+
+
 async def test_old_gateways_keep_the_link_of_a_success_in_fail_reason(upstream: Upstream, clock: Clock) -> None:
     *_, ended = await stages(upstream, clock, "apiyi", "[sim:reasonurl seconds=10]")
     assert ended["status"] == "completed"

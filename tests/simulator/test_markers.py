@@ -15,6 +15,7 @@ WORDS: list[tuple[str, dict[str, Any]]] = [
     ("queue=60", {"queue": 60.0}),
     ("lag=2.5", {"lag": 2.5}),
     ("nourl", {"nourl": True}),
+    ("noprompt", {"noprompt": True}),
     ("create=429", {"create": Fault("refuse", status=429)}),
     ("create=429:30", {"create": Fault("refuse", status=429, retry_after=30)}),
     ("create=502html", {"create": Fault("html", status=502)}),

@@ -25,7 +25,7 @@ from tests.world import World, accounts, serve, world
 
 pytestmark = pytest.mark.anyio
 TASKS = int(os.environ.get("RINGBACK_TORTURE_TASKS", "400"))
-PROVABLE = frozenset({"acedata"})
+PROVABLE = frozenset({"acedata", "dashscope"})
 """Whose creates can be found again when their answer was lost."""
 TROUBLE = ("create=429 times=1", "create=503 times=1", "create=502html times=1", "create=noid times=1")
 ROUND = 100
