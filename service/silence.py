@@ -6,6 +6,7 @@ them due at once; the pace of the account then spreads them.
 
 from __future__ import annotations
 
+from service.backoff import LONGEST_LOOK
 from service.clock import Clock
 from service.logs import get_logger
 from service.operator import Operator
@@ -14,6 +15,10 @@ from service.tell import iso
 from service.upstream import Unheard, Upstream
 
 log = get_logger("silence")
+SCOUT_SHARE, SOONEST_SCOUT_MS = 3, 60_000
+"""While an account is silent, one of its tasks is looked at whenever the silence has grown by a third, within half an
+hour: its end is noticed soon, however much all tasks have slowed down together."""
+
 WAKE_MS = 60_000
 """The least time between two wakes: an account that is heard every other time wakes nobody all the time."""
 
@@ -32,12 +37,15 @@ class Silence:
         self._wake_at = 0  # the latest one, or the one that is to come
         self._told: str | None = None  # since when the operator knows that it is stalled
         self._remembered = False
+        self._scout_at: int | None = None
 
     async def unheard(self, error: Unheard) -> None:
         """A look told nothing."""
         log.event("look.unheard", provider=self._upstream.label, reason=str(error))
-        now = self._clock()
-        self._upstream.health.unheard(now)
+        now, health = self._clock(), self._upstream.health
+        health.unheard(now)
+        lasts = now - (now if health.since is None else health.since)
+        self._scout_at = now + min(max(lasts // SCOUT_SHARE, SOONEST_SCOUT_MS), int(LONGEST_LOOK * 1000))
         if error.throttled:
             pause = min(max(error.retry_after or 0.0, THROTTLED_SECONDS), LONGEST_REST)
             self._upstream.bucket.pause(now + int(pause * 1000))
@@ -55,8 +63,16 @@ class Silence:
             except BaseException:
                 self._upstream.health.turned = True
                 raise
-        elif self._told is None and not self._upstream.lent and self._upstream.health.silent(self._clock()):
+            return
+        if self._told is None and not self._upstream.lent and self._upstream.health.silent(self._clock()):
             await self._begun()
+        await self._scout()
+
+    async def _scout(self) -> None:
+        now = self._clock()
+        if self._upstream.health.since is not None and self._scout_at is not None and now >= self._scout_at:
+            self._scout_at = None  # until it, or another one, was not heard
+            await self._store.placements.scout(self._upstream.name, now, self._upstream.holds)
 
     async def _begun(self) -> None:
         waiting = await self._store.placements.waiting(self._upstream.name, self._upstream.holds)

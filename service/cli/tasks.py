@@ -77,6 +77,8 @@ def _placement(placement: dict[str, Any], watched: bool) -> str:
     known_as = f" as {placement['upstream_id']}" if placement["upstream_id"] else ""
     reason = f" ({placement['reason']})" if placement["reason"] else ""
     looks = f", looked at {placement['looks']} times" if placement["looks"] else ""
+    if placement["stalled"]:
+        looks += f", {placement['misses']} in a row in vain (next: {when(placement['next_look_at']) or 'now'})"
     did = "watched at" if watched else f"sent {when(placement['sent_at'])} to"
     sent = f"{did} {placement['provider']}{known_as}"
     return f"{sent}: {placement['verdict']}{reason}{looks}{_price(placement['charge'])}"

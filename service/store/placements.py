@@ -57,6 +57,20 @@ class PlacementVerbs:
 
         return await self._engine.write(verb)
 
+    async def scout(self, provider: str, now: int, accounts: Collection[str] = ()) -> None:
+        """Of what is stalled, that which is due first is due now."""
+        theirs, names = accounts_of(accounts)
+
+        def verb(tx: Transaction) -> None:
+            tx.run(
+                "UPDATE placements SET due_at = :now WHERE due_at > :now AND id = (SELECT id FROM placements"
+                " WHERE provider = :provider AND verdict = 'accepted' AND misses > 0 AND claimed_at IS NULL"
+                f" AND due_at IS NOT NULL AND {theirs} ORDER BY due_at, id LIMIT 1)",
+                provider=provider, now=now, **names,
+            )  # fmt: skip
+
+        await self._engine.write(verb)
+
     async def waiting(self, provider: str, accounts: Collection[str] = ()) -> int:
         """How many sends an upstream has taken and has not said the end of."""
         theirs, names = accounts_of(accounts)

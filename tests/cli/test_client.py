@@ -105,6 +105,13 @@ def test_giving_up_waiting_is_exit_code_5_and_harms_nothing() -> None:
     assert parsed("get", task_id)["state"] in ("QUEUED", "RUNNING")
 
 
+def test_a_stalled_task_says_that_it_is_looked_at_in_vain() -> None:
+    words = (*TEXT, "a cat [sim:seconds=600 poll=503:1000]", "--provider", "apiyi", "--wait", "--timeout", "4")
+    task_id = ringback(*words).stdout.strip()
+    assert parsed("get", task_id)["placements"][0]["stalled"] is True
+    assert " in a row in vain (next: 2" in ringback("get", task_id).stdout
+
+
 @pytest.mark.parametrize("shape", ["native", "gateway"])
 def test_any_body_is_sent_as_it_is(shape: str, tmp_path: Path) -> None:
     file = tmp_path / "body.json"

@@ -102,6 +102,22 @@ async def test_an_outage_fails_nothing_and_after_it_all_are_told_as_fast_as_the_
         assert (event["times"], event["subject"]) == (1, "laozhang")
 
 
+@pytest.mark.parametrize("minutes", [10, 30, 90])
+async def test_the_end_of_an_outage_is_noticed_before_it_is_a_third_longer(tmp_path: Path, minutes: int) -> None:
+    """Without any jitter all tasks slow down in step; one of them is looked at in between."""
+    async with world(tmp_path, providers=["laozhang"]) as it:
+        for _ in range(10):
+            await created(it, "seconds=60", provider="laozhang")
+        outage = Outage(it)
+        for _ in range(minutes):
+            await it.settle(60, 10)
+        before = outage.looks.total()
+        assert before < 10 * 12 + 20
+        outage.down = False
+        await it.settle(minutes * 60 / 3 + 10, 10)
+        assert len(told(it)) == 10
+
+
 @pytest.mark.parametrize("provider", ["acedata", "laozhang", "dashscope"])
 async def test_looks_slow_down_in_a_long_outage(tmp_path: Path, provider: str) -> None:
     async with world(tmp_path, public_url=None) as it:
@@ -165,7 +181,7 @@ async def test_what_an_earlier_process_left_stalled_is_looked_at_at_the_start_an
         await it.settle(5)
         assert outage.looks.total() == before + 1  # the start may be what mended it
         outage.down = False
-        await it.settle(60)
+        await it.settle(50)
         assert outage.looks.total() == before + 1
         await created(it, "seconds=600", provider="dashscope")
         await it.settle(2)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from adapters.messages import Report, State
-from service.store import Store
+from service.store import Queue, Store
 from service.store.placements import CALLBACKS_KEPT
 from service.tasks import Verdict, advance
 from tests.service.nouns import ENGINES, NOW, kept, opened, placement_of, queued
@@ -158,6 +158,22 @@ async def test_what_is_stalled_is_due_as_soon_as_its_account_is_heard(store: Sto
     assert (await placement_of(store, healthy)).due_at == NOW + 900_000
     await store.placements.claim_looks("dashscope", NOW + 900_000, NOW + 960_000, 1)
     assert await store.placements.wake("dashscope", NOW) == 0  # it is being looked at
+
+
+async def test_of_what_is_stalled_the_one_that_is_due_first_may_be_due_now(store: Store) -> None:
+    pauses = (900_000, 300_000, 600_000)
+    for pause in pauses:
+        await queued(store, look_at=NOW)
+        [claimed] = await store.placements.claim_looks("acedata", NOW, LEASE, 1)
+        await store.placements.looked(claimed, NOW + pause, NOW, heard=False, given_up=pause == min(pauses))
+    await queued(store, look_at=NOW + 500_000)
+    await store.placements.scout("dashscope", NOW + 1)
+    await store.placements.scout("acedata", NOW + 1, ("another",))
+    assert await store.queues.next_due(Queue.LOOKS, "acedata") == NOW + 300_000
+    await store.placements.scout("acedata", NOW + 1)
+    await store.placements.scout("acedata", NOW + 1)
+    [first] = await store.placements.claim_looks("acedata", NOW + 1, LEASE, 9)
+    assert (first.misses, first.verdict) == (1, Verdict.ACCEPTED)
 
 
 async def test_what_waits_at_an_account_is_counted(store: Store) -> None:
