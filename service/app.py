@@ -38,6 +38,7 @@ from service.learning import Learned
 from service.ledger import settled_by
 from service.lent import LentLooks
 from service.logs import get_logger
+from service.missing import tell_missing
 from service.operator import Operator
 from service.poll import LookQueue
 from service.push import PushDesk
@@ -45,6 +46,7 @@ from service.questions import Questions
 from service.receive import Receiver
 from service.reconcile import DoubtQueue
 from service.reopen import Reopener
+from service.retry import Retries
 from service.routes import ROUTES
 from service.routes.edge import HANDLERS, House, Limits
 from service.routes.hosts import HostGuard
@@ -133,8 +135,12 @@ class Ringback:
             settings.repeat_seconds,
             settings.repeat_answered_seconds,
         )
-        receiver = Receiver(store, self.teller, clock, self._ended, settled_by(self.catalogue))
-        failover = Failover(self.upstreams, self.shapes, self.catalogue, elsewhere=settings.failover != "off")
+        settle = settled_by(self.catalogue)
+        elsewhere = settings.failover != "off"
+        failover = Failover(self.upstreams, self.shapes, self.catalogue, elsewhere=elsewhere)
+        times = settings.retry_failed_times if settings.failover == "retry_failed" else 0
+        retries = Retries(store, failover, settle, clock, self._jitter, self._wake, times)
+        receiver = Receiver(store, self.teller, clock, self._ended, settle, retries.instead)
         sender = Sender(
             store, receiver, self.operator, self.upstreams, failover, self.learned, self.shapes, self.urls, clock,
             timing, self._jitter, self._wake, _row_id,
@@ -152,7 +158,9 @@ class Ringback:
         self.watcher = Watcher(
             store, self.finder, self.vault, self.teller, self.catalogue, clock, self._jitter, self._wake
         )
-        self.explainer = Explainer(self.upstreams.providers, self.shapes, self.catalogue, self.urls)
+        self.explainer = Explainer(
+            self.upstreams.providers, self.shapes, self.catalogue, self.urls, elsewhere=elsewhere
+        )  # fmt: skip
         deliveries = DeliveryQueue(store, self.clients, self._egress_client, self.guard, clock, self._jitter)
         questions = Questions(store, self.upstreams, self.shapes, self.catalogue, self.urls, clock)
         inquiry = Inquiry(store, self.operator, questions, self.urls, clock, timing.in_doubt)
@@ -218,20 +226,7 @@ class Ringback:
         """At the start, before anything runs: what a dead server had in hand is due again."""
         check_exposure(self.settings, has_keys=await self.store.keys.any())
         await self.store.queues.void_leases(self.clock())
-        await self._tell_missing()
-
-    async def _tell_missing(self) -> None:
-        """Unfinished tasks of what is not configured any more wait until it is again, whatever becomes of them."""
-        for provider, tasks in (await self.store.lookups.unfinished()).items():
-            if not self.upstreams.pool(provider):
-                await self.operator.tell("provider.missing", provider, provider=provider, tasks=str(tasks))
-        for (provider, account), sends in (await self.store.lookups.at_work()).items():
-            pool = self.upstreams.pool(provider)
-            if pool and not any(each.serves(account) for each in pool):
-                subject = f"{provider}/{account}"
-                await self.operator.tell(
-                    "account.missing", subject, provider=provider, account=account, tasks=str(sends)
-                )
+        await tell_missing(self.store, self.upstreams, self.operator)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

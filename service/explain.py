@@ -47,24 +47,38 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """`candidates` stand in the order of preference."""
+    """`candidates` stand in the order of preference. `elsewhere`: where one takes nothing, the next one is asked."""
 
     model: str
     candidates: tuple[Candidate, ...]
+    elsewhere: bool = False
+
+    @property
+    def order(self) -> tuple[Candidate, ...]:
+        """Who would be asked, one after the other."""
+        able = tuple(candidate for candidate in self.candidates if not candidate.objections)
+        return able if self.elsewhere else able[:1]
 
     @property
     def chosen(self) -> Candidate | None:
-        return next((candidate for candidate in self.candidates if not candidate.objections), None)
+        return next(iter(self.order), None)
 
 
 class Explainer:
     def __init__(
-        self, upstreams: Sequence[Upstream], shapes: Mapping[str, Adapter], catalogue: Catalogue, urls: CallbackUrls
+        self,
+        upstreams: Sequence[Upstream],
+        shapes: Mapping[str, Adapter],
+        catalogue: Catalogue,
+        urls: CallbackUrls,
+        *,
+        elsewhere: bool,
     ) -> None:
         self._upstreams = upstreams
         self._shapes = shapes
         self._catalogue = catalogue
         self._urls = urls
+        self._elsewhere = elsewhere
 
     def explain(self, shape: str, request: Request, named: str | None, standing: Standing = UNLIMITED) -> Explanation:
         """Raises `Unreadable` and `Refused` as a create would, but not where merely no provider can take it."""
@@ -73,7 +87,7 @@ class Explainer:
         model = wanted_model(self._catalogue, spoken, submission, named)
         asked = candidates(self._upstreams, spoken, named)
         told = tuple(self._candidate(upstream, spoken, request, submission, model, standing) for upstream in asked)
-        return Explanation(submission.model, told)
+        return Explanation(submission.model, told, self._elsewhere and named is None)
 
     def _candidate(
         self,

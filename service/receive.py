@@ -6,7 +6,7 @@ the store lets one through; the others find a task that has moved on and are not
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
 
@@ -22,7 +22,8 @@ log = get_logger("receive")
 
 
 class Receiver:
-    """`on_end` is told of every ended task once it is on disk (held requests, the deliverer)."""
+    """`on_end` is told of every ended task once it is on disk (held requests, the deliverer). `instead` may write
+    something else than the end that a task would have next: then that is how it moved (service.retry)."""
 
     def __init__(
         self,
@@ -31,12 +32,14 @@ class Receiver:
         clock: Clock,
         on_end: Callable[[Task], None],
         settle: Settle = settled,
+        instead: Callable[[Task, Task], Awaitable[Task | None]] | None = None,
     ) -> None:
         self._store = store
         self._teller = teller
         self._clock = clock
         self._on_end = on_end
         self._settle = settle
+        self._instead = instead
 
     async def report(
         self,
@@ -108,6 +111,8 @@ class Receiver:
             moved = change(latest)
             if moved is None:
                 return None
+            if self._instead is not None and (other := await self._instead(latest, moved)) is not None:
+                return other
             recovered = latest.ended or (latest.reopened_at is not None and moved.state is TaskState.SUCCEEDED)
             if await self._record(moved, verdict, placement, tell=tell, recovered=recovered):
                 return moved

@@ -36,8 +36,9 @@ NEXT: Mapping[TaskState, frozenset[TaskState]] = {
         {TaskState.QUEUED, TaskState.FAILED, TaskState.ACCEPTED, TaskState.IN_DOUBT, TaskState.SUCCEEDED}
     ),
     TaskState.IN_DOUBT: frozenset({TaskState.QUEUED, *_LOOKED}),
-    TaskState.QUEUED: _LOOKED,
-    TaskState.RUNNING: ENDED,
+    # ACCEPTED: after a confirmed failure, if that is the operator's policy (`service.retry`).
+    TaskState.QUEUED: frozenset({TaskState.ACCEPTED, *_LOOKED}),
+    TaskState.RUNNING: frozenset({TaskState.ACCEPTED, *ENDED}),
     TaskState.SUCCEEDED: frozenset(),
     TaskState.FAILED: frozenset(),
     TaskState.CANCELED: frozenset(),

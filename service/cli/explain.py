@@ -36,6 +36,10 @@ def explain(body: IO[bytes] | None, shape: str, provider: str | None, as_json: b
     else:
         for one in told["candidates"]:
             click.echo("\n".join(_lines(one, told["chosen"] == one["provider"])))
+        if len(told["order"]) > 1:
+            titles = {one["provider"]: one["title"] for one in told["candidates"]}
+            asked = ", then ".join(titles[name] for name in told["order"])
+            click.echo(f"While nothing is accepted they would be asked in this order: {asked}")
     if told["chosen"] is None:
         raise Failed("No provider can take this." if told["candidates"] else "The server has no provider.")
 

@@ -44,7 +44,14 @@ CANDIDATE = record(
         "price": nullable(PRICE),
     }
 )
-EXPLANATION = record({"model": TEXT, "chosen": nullable(TEXT), "candidates": array(CANDIDATE)})
+EXPLANATION = record(
+    {
+        "model": TEXT,
+        "chosen": nullable(TEXT),
+        "order": described(array(TEXT), "Who would be asked, one after the other, while nothing is accepted"),
+        "candidates": array(CANDIDATE),
+    }
+)
 
 EXPLAIN: Mapping[str, Part] = {
     "/v1/explain": {

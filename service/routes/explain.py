@@ -52,6 +52,7 @@ def _shown(explanation: Explanation) -> dict[str, Any]:
     return {
         "model": explanation.model,
         "chosen": chosen.provider.name if chosen else None,
+        "order": [candidate.provider.name for candidate in explanation.order],
         "candidates": [_candidate(candidate) for candidate in explanation.candidates],
     }
 

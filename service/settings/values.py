@@ -104,6 +104,7 @@ class Settings(Value):
     accounts: tuple[Account, ...] = ()  # in the order of preference
     catalogue: InstanceOf[Catalogue] = Field(default_factory=lambda: builtin(), repr=False)  # `load` reads its file
     failover: Literal["off", "safe", "retry_failed"] = Field("safe", description="off, safe or retry_failed")
+    retry_failed_times: int = Field(2, ge=0, description="a whole number, 0 or more")
     in_doubt_seconds: float = Field(900, gt=0, description=SECONDS)
     repeat_seconds: float = Field(600, ge=0, description="a number of seconds, 0 or more")
     repeat_answered_seconds: float = Field(0, ge=0, description="a number of seconds, 0 or more")

@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from service.ledger import UNPRICED, Quote
+from adapters.messages import Report
+from service.ledger import UNPRICED, Quote, Settle
 from service.store import rows
 from service.store.allowances import reserve
 from service.store.doubts import AT_WORK, go_on_by_any
@@ -131,6 +132,27 @@ class SendVerbs:
 
         return await self._engine.write(verb)
 
+    async def again(self, task: Task, road: Road, outcome: Report | None, settle: Settle) -> bool:
+        """Writes a task that failed and waits to be sent once more, on `road`, if its row still has the version it was
+        made from; its send ends with `outcome` and what it cost. False: somebody else was first. Raises `Limited` if
+        its client's budgets have no room. In both cases nothing was written."""
+        values = rows.task_values(task)
+
+        def verb(tx: Transaction) -> bool:
+            if not tx.run(
+                "UPDATE tasks SET state = :state, provider = :provider, passed = :passed, due_at = :due_at,"
+                " updated_at = :updated_at, outcome = :outcome, detector = :detector, version = version + 1"
+                f" WHERE id = :id AND version = :version AND NOT EXISTS ({AT_WORK} AND placements.id <> :placement)",
+                **{name: values[name] for name in _AGAIN},
+            ):
+                return False
+            reason = f"failed: {outcome.failure.code}" if outcome and outcome.failure else None
+            close_placement(tx, task.placement or "", Verdict.ENDED, reason, outcome, settle)
+            reserve(tx, task, road.price)
+            return True
+
+        return await self._engine.write(verb)
+
     async def waiting(self, provider: str, seats: Sequence[Seat]) -> tuple[int | None, frozenset[str]]:
         """When the first task that waits for a provider is due (None: none waits), and the accounts that have room."""
 
@@ -139,6 +161,9 @@ class SendVerbs:
             return due, frozenset() if due is None else Room(tx, provider, seats).open
 
         return await self._engine.read(verb)
+
+
+_AGAIN = ("id", "state", "provider", "placement", "passed", "due_at", "updated_at", "outcome", "detector", "version")
 
 
 def _moved(tx: Transaction, before: Placement, leaving: Placement, passed: Sequence[str]) -> Placed | None:

@@ -27,6 +27,8 @@ def test_people_read_what_would_be_sent_and_how_it_differs(running: House) -> No
     assert "  model: it does not offer wan2.7-t2v" in lines
     assert "LaoZhang would be chosen" in lines
     assert "Alibaba DashScope can take it" in lines
+    order = "LaoZhang, then APIYI, then Alibaba DashScope"
+    assert lines[-1] == f"While nothing is accepted they would be asked in this order: {order}"
     assert '      "prompt": "A lighthouse at sunset"' in lines
     assert "  renamed: prompt -> input.prompt" in lines
     assert '  defaulted: parameters.ratio = "16:9"' in lines

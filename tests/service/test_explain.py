@@ -181,6 +181,23 @@ async def test_every_provider_is_told_in_the_order_of_preference_with_its_object
     assert by_name["apiyi"]["request"] is by_name["apiyi"]["price"] is None
 
 
+@pytest.mark.parametrize(
+    ("policy", "named", "order"),
+    [
+        ("safe", {}, ["dashscope", "laozhang", "apiyi"]),
+        ("off", {}, ["dashscope"]),
+        ("safe", {"provider": "apiyi"}, ["apiyi"]),
+    ],
+)
+async def test_the_order_in_which_they_would_be_asked_is_told(
+    tmp_path: Path, policy: str, named: dict[str, str], order: list[str]
+) -> None:
+    body = {"model": "wan2.7-t2v", "input": {"prompt": "p"}}
+    async with world(tmp_path, failover=policy) as it:
+        told = await explained(it, "native", body, **named)
+    assert (told["order"], told["chosen"]) == (order, order[0])
+
+
 async def test_what_cannot_be_said_is_named_in_the_clients_words_and_nobody_is_chosen(tmp_path: Path) -> None:
     async with world(tmp_path, providers=["dashscope"]) as it:
         told = await explained(it, "flat", {"model": "wan2.6-t2v", "prompt": "p", "glitter": 3, "ratio": "1:1"})

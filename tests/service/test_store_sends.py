@@ -13,10 +13,13 @@ from uuid import uuid4
 import pytest
 
 from adapters.messages import Report, State
+from service.ledger import settled
+from service.reopen import reopen
+from service.retry import again
 from service.store import Placed, Road, Seat, Store
 from service.store.room import heads
 from service.store.sqlite import SqliteTransaction, connect, migrate
-from service.tasks import Task, TaskState, Verdict, advance
+from service.tasks import Placement, Task, TaskState, Verdict, advance
 from tests.service.nouns import ENGINES, NOW, a_placement, a_task, kept, latest, opened, placement_of, queued
 
 pytestmark = pytest.mark.anyio
@@ -290,3 +293,34 @@ async def test_a_round_that_ends_makes_everybody_a_candidate_again(store: Store)
     assert deferred is not None
     assert (deferred.provider, deferred.passed, deferred.due_at) == ("acedata", (), NOW + 2000)
     assert deferred == await latest(store, task)
+
+
+# With an earlier send that is proven after all
+
+
+async def sent_twice(store: Store, provider: str = "acedata") -> tuple[Task, Placement]:
+    """A task whose first send was given up, and which an operator had sent again."""
+    task = await kept(store)
+    doubted = await store.tasks.doubted(task.placement or "", "lost", NOW, LATER)
+    assert doubted is not None
+    assert await store.decisions.reopen(reopen(doubted, provider, NOW + 1))
+    [(again, _)] = await claim(store, Seat("a"), now=NOW + 1, provider=provider)
+    return again, await placement_of(store, task)
+
+
+async def test_a_second_send_goes_nowhere_else_once_the_first_is_proven(store: Store) -> None:
+    task, first = await sent_twice(store)
+    assert await store.doubts.adopted(first.id, "up-1", NOW + 2, NOW + 2) is not None
+    assert await elsewhere(store, (task, await placement_of(store, task)), {"apiyi": [Seat("a")]}) is None
+    assert len(await store.lookups.placements(task.id)) == 2
+
+
+async def test_a_second_send_that_fails_is_not_followed_by_a_third_once_the_first_is_proven(store: Store) -> None:
+    task, first = await sent_twice(store)
+    taken = await store.tasks.accepted(task.placement or "", "up-2", NOW + 2, NOW + 2)
+    assert taken is not None
+    assert await store.doubts.adopted(first.id, "up-1", NOW + 2, NOW + 2) is not None
+    latest_row = await latest(store, task)
+    waits = again(latest_row, "apiyi", NOW + 3, NOW + 5)
+    assert not await store.sends.again(waits, Road("apiyi", []), None, settled)
+    assert (await latest(store, task)).state is TaskState.QUEUED
