@@ -51,8 +51,9 @@ class Watched:
 class House:
     """Ringback as a watcher of a load."""
 
-    def __init__(self, way: Way, ringback: Ringback, client: httpx.AsyncClient) -> None:
+    def __init__(self, way: Way, ringback: Ringback, client: httpx.AsyncClient, chance: Random) -> None:
         self._way = way
+        self._chance = chance
         self._ringback = ringback
         self._client = client
         self._ids: list[str] = []
@@ -61,7 +62,10 @@ class House:
         self._ids.append(await self._way.wire.create(self._client, f"video {number} {self._way.marker}"))
 
     async def step(self) -> None:
-        while sum([await worker.tick() for worker in self._ringback.workers.values()]):
+        """The queues run side by side in the server, and none of them is always first; so it is here."""
+        workers = list(self._ringback.workers.values())
+        self._chance.shuffle(workers)
+        while sum([await worker.tick() for worker in workers]):
             pass
 
     async def found(self, numbers: range) -> Sequence[int | None]:
@@ -85,10 +89,11 @@ async def play_house(way: Way, load: Load) -> Watched:
 
 @asynccontextmanager
 async def _open(way: Way, load: Load, clock: Clock, upstreams: Upstreams, folder: Path) -> AsyncIterator[House]:
+    chance = Random(load.seed)
     ringback = Ringback(
         _settings(way, folder),
         clock=clock,
-        jitter=Random(load.seed).uniform,
+        jitter=chance.uniform,
         upstream=httpx.AsyncClient(transport=upstreams.transport, base_url=BASE),
         certificates=_certificate,
     )
@@ -99,7 +104,7 @@ async def _open(way: Way, load: Load, clock: Clock, upstreams: Upstreams, folder
         upstreams.world.bridge.subscribe(ringback.pushes.url(PROVIDERS[way.wire.provider]))
     try:
         async with httpx.AsyncClient(transport=within, base_url="http://localhost", headers=headers) as client:
-            yield House(way, ringback, client)
+            yield House(way, ringback, client, chance)
     finally:
         await ringback.submitter.close(0)
         await ringback.close()
