@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from service.allowances import Allowance, read_budget
 from tests.service.asking import NATIVE, record
+from tests.service.elsewhere import OWN_KEY, at_provider, watched
 from tests.service.prices import bought, charges, priced
 from tests.world import World, world
 
@@ -111,3 +113,13 @@ async def test_what_has_no_price_is_kept_without_one(tmp_path: Path) -> None:
         task_id = await bought(it)
         await it.settle(60)
         assert await charges(it, task_id) == [(None, None, None)]
+
+
+async def test_a_task_that_is_only_watched_is_in_nobodys_bill(tmp_path: Path) -> None:
+    async with world(tmp_path, catalogue=priced()) as it:
+        await it.ringback.store.allowances.keep(Allowance("env:first", budgets=(read_budget("0 USD"),)))
+        task_id = await watched(it, "dashscope", await at_provider(it, "dashscope", key=OWN_KEY), upstream_key=OWN_KEY)
+        await it.settle(60)
+        task = await record(it, task_id)
+        assert (task["state"], task["placements"][0]["charge"]) == ("SUCCEEDED", None)
+        assert (await it.client.get("/v1/cost")).json()["totals"] == []
