@@ -65,7 +65,7 @@ async def test_a_failure_gives_the_money_back_and_a_doubt_does_not(tmp_path: Pat
         await bought(it, "fail")
         assert_over(await asked(it), "flat")
         await it.settle(60)
-        doubtful = await bought(it, "create=lost seconds=1000")
+        doubtful = await bought(it, "create=lost lag=950 seconds=1000")
         await it.settle(905, 5)
         assert (await record(it, doubtful))["error"]["code"] == "outcome_unknown"
         assert_over(await asked(it), "flat")
@@ -183,7 +183,7 @@ async def test_explain_says_that_the_budget_is_in_the_way(tmp_path: Path) -> Non
 async def test_what_is_sent_again_must_fit_beside_what_is_in_doubt(tmp_path: Path) -> None:
     async with world(tmp_path, catalogue=priced()) as it:
         await allow(it, "0.9 USD/total")
-        task_id = await bought(it, "create=lost seconds=9000")
+        task_id = await bought(it, "create=lost lag=9000 seconds=9000")
         await it.settle(905, 5)
         again, admin = f"/v1/tasks/{task_id}/send-again", it.as_key(ADMIN)
         reply = await it.client.post(again, json={"confirm": True}, headers=admin)
