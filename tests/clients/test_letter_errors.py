@@ -162,6 +162,11 @@ async def test_no_trouble_of_the_operators_invites_another_post(shape: str, tmp_
         for trouble in ("429", "503", "500", "dropped", "lost", "502html", "noid"):
             reply = await _create(it, shape, f"[sim:create={trouble} times=1]")
             assert reply.status_code == 200, (trouble, reply.text)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+async def test_accounts_in_trouble_everywhere_invite_no_other_post_either(shape: str, tmp_path: Path) -> None:
+    async with world(tmp_path) as it:
         for trouble in ("401", "refuse:Arrearage", "refuse:CommodityNotPurchased"):
             reply = await _create(it, shape, f"[sim:create={trouble}]")
             assert reply.status_code == 403, (trouble, reply.text)
