@@ -68,6 +68,11 @@ class Catalogue:
         """What an upstream calls the model; only an alias is another name."""
         return self.aliases.get(name, name)
 
+    def is_snapshot(self, name: str) -> bool:
+        """Whether it names a dated snapshot of a model that has such."""
+        model, real = self.find(name), self.real_name(name)
+        return model is not None and any(real == f"{model.name}-{date}" for date in model.snapshots)
+
     def near(self, name: str) -> tuple[str, ...]:
         """Up to three known names that a misspelt one may have meant."""
         return tuple(get_close_matches(name.strip().lower(), (*self.models, *self.aliases), n=3, cutoff=0.7))

@@ -17,6 +17,9 @@ from service.ledger import quote_of
 from service.price import Cost, cost
 from service.upstream import Upstream
 
+OF_SNAPSHOTS = "native"
+"""The shape whose providers offer models under the names of their snapshots, too."""
+
 
 @dataclass(frozen=True, slots=True)
 class Objection:
@@ -46,7 +49,7 @@ def choose(
     none, `Limited` where only the client's allowance is in the way. `named` is the client's own choice; then an unknown
     model is passed to it unchecked, because its documents may be newer than our catalogue."""
     model = wanted_model(catalogue, shape, submission, named)
-    asked = candidates(upstreams, shape, named)
+    asked = candidates(upstreams, shape, submission, named)
     objections = {upstream.name: objections_of(upstream, shape, submission, model, standing) for upstream in asked}
     able = [upstream for upstream in asked if not objections[upstream.name]]
     if not able:
@@ -62,7 +65,9 @@ def wanted_model(catalogue: Catalogue, shape: Adapter, submission: Submission, n
     return model
 
 
-def candidates(upstreams: Sequence[Upstream], shape: Adapter, named: str | None) -> list[Upstream]:
+def candidates(
+    upstreams: Sequence[Upstream], shape: Adapter, submission: Submission, named: str | None
+) -> list[Upstream]:
     """Those that are asked, in the order of preference. Raises `Refused` (400) for a name that is none of them."""
     if named is not None:
         chosen = [upstream for upstream in upstreams if upstream.name == named]
@@ -70,8 +75,17 @@ def candidates(upstreams: Sequence[Upstream], shape: Adapter, named: str | None)
             known = ", ".join(upstream.name for upstream in upstreams) or "none"
             raise refused(400, Category.INVALID_REQUEST, f"X-Ringback-Provider: it may be {known}.")
         return chosen
-    # Stable: among equals the operator's order holds. The client's own shape first, then whoever shares its fields.
-    return sorted(upstreams, key=lambda each: (each.adapter.name != shape.name, each.adapter.family != shape.family))
+    # Stable: among equals the operator's order holds. The client's own shape first, then whoever shares its fields; but
+    # a snapshot's only home (`Model.snapshots`) before everybody: others would have to refuse it first.
+    at_home = OF_SNAPSHOTS if shape.catalogue.is_snapshot(submission.model) else ""
+    return sorted(
+        upstreams,
+        key=lambda each: (
+            bool(at_home) and each.adapter.name != at_home,
+            each.adapter.name != shape.name,
+            each.adapter.family != shape.family,
+        ),
+    )
 
 
 def objections_of(

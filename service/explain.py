@@ -85,7 +85,7 @@ class Explainer:
         spoken = self._shapes[shape]
         submission = spoken.read_submission(request)
         model = wanted_model(self._catalogue, spoken, submission, named)
-        asked = candidates(self._upstreams, spoken, named)
+        asked = candidates(self._upstreams, spoken, submission, named)
         told = tuple(self._candidate(upstream, spoken, request, submission, model, standing) for upstream in asked)
         return Explanation(submission.model, told, self._elsewhere and named is None)
 

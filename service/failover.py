@@ -84,9 +84,10 @@ class Failover:
         self._elsewhere = elsewhere
 
     def first(self, able: Sequence[Upstream], now: int) -> Upstream:
-        """The preferred one of those that can take a new task; one that said that it has enough is passed over."""
-        awake = (each for each in able if self._upstreams.rests_until(each.name) <= now)
-        return next(awake, able[0]) if self._elsewhere else able[0]
+        """The preferred one of those that can take a new task; who said that it has enough is passed over, or waited
+        for if it may be asked soonest."""
+        soonest = min(able, key=lambda each: max(self._upstreams.rests_until(each.name), now))
+        return soonest if self._elsewhere else able[0]
 
     def road(self, task: Task, provider: str, now: int) -> Road:
         """A way to a provider that can take the task: the accounts that take something now, and the price there."""

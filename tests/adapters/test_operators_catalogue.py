@@ -40,7 +40,14 @@ def test_a_gateway_that_is_like_a_known_one_offers_the_same_and_has_its_limits()
     assert (row.shape, row.base_url, row.api_key_env) == ("gateway", "https://mygate.example/v2", "MYGATE_API_KEY")
     assert (row.name, row.title, row.looks_per_second) == ("mygate", "mygate", 2)
     assert row.retention_seconds == PROVIDERS["apiyi"].retention_seconds
+    assert row.most_active == PROVIDERS["apiyi"].most_active == 10
     assert offered(catalogue, "mygate") == offered(builtin(), "apiyi")
+
+
+@pytest.mark.parametrize(("given", "most"), [(3, 3), (0, None)])
+def test_how_many_tasks_may_be_active_can_be_changed_and_taken_away(given: int, most: int | None) -> None:
+    assert builtin(f"{GATE}most_active = {given}\n").providers["mygate"].most_active == most
+    assert builtin(f"[providers.apiyi]\nmost_active = {given}\n").providers["apiyi"].most_active == most
 
 
 def test_the_exceptions_of_a_provider_hold_for_one_that_is_like_it() -> None:
@@ -164,6 +171,7 @@ WRONG = [
     (GATE.replace("ple/", "ple:x/"), 3, "providers.mygate.base_url", "must be http:// or https://, a host"),
     (GATE + 'api_key_env = "sk-secret"', 4, "providers.mygate.api_key_env", "must be the name of a variable"),
     (GATE + "api_key_env = 7", 4, "providers.mygate.api_key_env", "must be a text."),
+    (GATE + "most_active = -1", 4, "providers.mygate.most_active", "must be a whole number, 0 or more."),
     (GATE + "looks_per_second = 0", 4, "providers.mygate.looks_per_second", "must be a number above 0."),
     (GATE + "first_look_seconds = nan", 4, "providers.mygate.first_look_seconds", "must be a number of seconds above"),
     (GATE + "retention_seconds = 1.5", 4, "providers.mygate.retention_seconds", "must be a whole number of seconds"),

@@ -52,6 +52,15 @@ def test_the_clients_own_api_comes_first_then_its_family_then_the_operators_orde
     assert chosen("flat", {"model": "wan2.6-t2v", "prompt": "x"}, "dashscope", "acedata") == "acedata"
 
 
+def test_a_dated_snapshot_goes_to_whoever_has_it_first() -> None:
+    dated = native("wan2.7-t2v-2026-04-25")
+    assert chosen("gateway", dated, "apiyi", "laozhang", "dashscope") == "dashscope"
+    assert chosen("gateway", native("wan2.7-t2v"), "apiyi", "laozhang", "dashscope") == "apiyi"
+    assert chosen("gateway", native("wan2.7-t2v-2020-01-01"), "apiyi", "dashscope") == "apiyi"  # as unknown as ever
+    assert chosen("gateway", dated, "apiyi", "laozhang") == "apiyi"
+    assert chosen("gateway", dated, "apiyi", "dashscope", named="apiyi") == "apiyi"
+
+
 def test_a_provider_without_the_model_is_passed_over() -> None:
     assert chosen("flat", {"model": "wan2.7-t2v", "prompt": "x"}, "acedata", "dashscope") == "dashscope"
 
