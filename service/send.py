@@ -111,7 +111,7 @@ class Sender:
             left = await self._left(task, said)
             moved = await self._elsewhere((task, placement), no, left)
             if moved is None:
-                return await self._wait_or_end((task, placement), said, left, heard)
+                return await self._wait_or_end((task, placement), no, said, left, heard)
             task, placement = moved
         return None
 
@@ -186,22 +186,27 @@ class Sender:
         return moved
 
     async def _wait_or_end(
-        self, sent: Placed, said: Mapping[str, No], left: Sequence[str], heard: Callable[[], bool]
+        self, sent: Placed, no: No, said: Mapping[str, No], left: Sequence[str], heard: Callable[[], bool]
     ) -> Refusal | None:
         """Nobody takes the task now. It waits for whoever may be asked soonest; if only accounts in trouble are left,
         who waits for the answer is told, and a task that was accepted before waits for the operator."""
-        calm = [name for name in left if name not in said or said[name].nature is Nature.BUSY]
+        now = self._clock()
+        calm = [name for name in left if not self._in_trouble(name, said, now)]
         if calm:
-            now = self._clock()
             soonest = min(calm, key=lambda name: (self._rests(name, said, now), name in said))
-            await self._defer(sent, said, soonest)
+            await self._defer(sent, no, said, soonest)
             return None
         told = heard()
         if told or not left:
             definite = [no.refusal for no in said.values() if no.nature is Nature.ELSEWHERE]
             return await self._refuse(sent[0], definite[-1] if definite else ACCOUNT_TROUBLE, told)
-        await self._defer(sent, said, left[0])
+        await self._defer(sent, no, said, left[0])
         return None
+
+    def _in_trouble(self, provider: str, said: Mapping[str, No], now: int) -> bool:
+        """Another of its accounts may only be busy."""
+        account = provider in said and said[provider].nature is Nature.ACCOUNT
+        return account and self._upstreams.in_trouble(provider, now)
 
     def _rests(self, provider: str, said: Mapping[str, No], now: int) -> int:
         asked = said[provider].retry_after if provider in said else None
@@ -243,22 +248,23 @@ class Sender:
                     raise
                 await asyncio.sleep(pause)
 
-    async def _defer(self, sent: Placed, said: Mapping[str, No], provider: str) -> None:
+    async def _defer(self, sent: Placed, no: No, said: Mapping[str, No], provider: str) -> None:
         """The task waits to be sent to `provider`; one that was not asked in this round gets it in its turn."""
-        (task, placement), no = sent, said[sent[0].provider]
+        task, placement = sent
         now = due_at = self._clock()
         if now - (task.reopened_at or task.created_at) > GIVE_UP_MS:
             await self._receiver.give_up(task, NOT_ACCEPTED, "send", verdict=Verdict.NOT_ACCEPTED)
             return
         if provider in said:
             sends = [send for send in await self._store.lookups.placements(task.id) if send.provider == provider]
-            wait = ACCOUNT_SECONDS if said[provider].nature is Nature.ACCOUNT else said[provider].retry_after
+            wait = ACCOUNT_SECONDS if self._in_trouble(provider, said, now) else said[provider].retry_after
             due_at = next_send(len(sends), now, wait, self._jitter)
         road = None if provider == task.provider else self._failover.road(task, provider, now)
         try:
             await self._store.sends.deferred(placement.id, no.reason, now, due_at, road, no.verdict)
         except Limited as error:  # somebody else has spent in the meantime
             await self._refuse(task, error.refusal, told=False)
+            return
         for each in {task.provider, provider}:
             self._wake(f"send.{each}")
         log.event("task.deferred", task=task.id, provider=provider, reason=no.reason, due_at=due_at)

@@ -127,11 +127,14 @@ class Upstream:
         """It takes nothing for the time being; others of its provider come first before `until`."""
         self._trouble_until = until
 
+    def in_trouble(self, now: int) -> bool:
+        return now < self._trouble_until
+
     def seat(self, now: int, *, paced: bool = False) -> Seat | None:
         """What of it is free as far as it knows itself; None while it rests. `paced`: for those who have waited."""
         if now < self.rests_until:
             return None
-        seat = Seat(self.account, self.holds, self.most_active, last=now < self._trouble_until)
+        seat = Seat(self.account, self.holds, self.most_active, last=self.in_trouble(now))
         return replace(seat, pace=self.sends.room(now)) if paced else seat
 
     async def create(self, request: Request, read_timeout: float) -> Response:

@@ -46,6 +46,10 @@ class Upstreams:
         """When the first account of a provider takes anything again; in the past if one does now."""
         return min((account.rests_until for account in self.pool(provider)), default=0)
 
+    def in_trouble(self, provider: str, now: int) -> bool:
+        """Whether all accounts of a provider were refused of late."""
+        return all(account.in_trouble(now) for account in self.pool(provider))
+
     def serving(self, placement: Placement) -> Upstream | None:
         """The account that knows what was sent by `placement`; None if it is not configured any more. A provider's
         only account has taken over from all that it ever had: a replaced key is a key of the same account.

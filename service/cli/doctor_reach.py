@@ -5,6 +5,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from adapters.messages import Response
+from adapters.providers import Provider
 from service.addresses import why_closed
 from service.cli.doctor_findings import Finding, Level, good, problem, warning
 from service.cli.serving import url_of
@@ -54,7 +55,7 @@ def _server(local: str, answer: Answer) -> Finding:
 
 def _polled(settings: Settings) -> Finding:
     said = "No public URL: results are noticed by polling, which works behind NAT and needs nothing from outside."
-    calling = [account.provider.title for account in settings.accounts if account.provider.calls_back]
+    calling = [provider.title for provider in _calling(settings)]
     step = f"With RINGBACK_PUBLIC_URL {' and '.join(calling)} would also call back." if calling else ""
     return good("callbacks", said, step)
 
@@ -92,7 +93,7 @@ def _public(public: str, local: str, here: str | None, answer: Answer) -> Findin
 
 
 async def _callbacks(settings: Settings, client: Client, public: str, leads_here: bool) -> Finding:
-    calling = [account.provider for account in settings.accounts if account.provider.calls_back]
+    calling = _calling(settings)
     if not calling:
         return good("callbacks", "No configured provider calls back; all are polled.")
     titles = " and ".join(provider.title for provider in calling)
@@ -105,6 +106,12 @@ async def _callbacks(settings: Settings, client: Client, public: str, leads_here
     told = answer.reason if isinstance(answer, NoReply) else f"HTTP {answer.status}"
     step = "Let POSTs to /callbacks/ pass the proxy without a login; until then polling notices results, later."
     return problem("callbacks", f"What is POSTed to {public}/callbacks/ does not arrive ({told}).", step)
+
+
+def _calling(settings: Settings) -> list[Provider]:
+    """The configured providers that call back, each once."""
+    providers = {account.provider.name: account.provider for account in settings.accounts}
+    return [provider for provider in providers.values() if provider.calls_back]
 
 
 def _instance(answer: Answer) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections import Counter
 from pathlib import Path
 
 import click
@@ -60,7 +61,8 @@ async def _serve(settings: Settings, sockets: list[socket.socket]) -> None:
 
 async def _greeting(ringback: Ringback) -> str:
     settings = ringback.settings
-    titles = [account.provider.title for account in settings.accounts]
+    keys_of = Counter(account.provider.title for account in settings.accounts)
+    titles = [title if keys == 1 else f"{title} ({keys} keys)" for title, keys in keys_of.items()]
     parts = [
         f"Ringback listens on {url_of(settings.host, settings.port)}",
         f"public URL {settings.public_url}" if settings.public_url else "",

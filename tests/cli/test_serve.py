@@ -117,10 +117,11 @@ def test_without_a_provider_it_says_what_to_do_and_refuses_tasks(tmp_path: Path)
 
 
 def test_it_names_its_providers_and_counts_its_keys_but_prints_neither_keys_nor_tokens(tmp_path: Path) -> None:
-    given = {"DASHSCOPE_API_KEY": "sk-upstream", "RINGBACK_API_KEYS": "one:client-key-1,two:client-key-2"}
+    upstream = {"DASHSCOPE_API_KEY": "sk-upstream", "APIYI_API_KEY": "sk-upstream-2,main:sk-upstream-3"}
+    given = upstream | {"RINGBACK_API_KEYS": "one:client-key-1,two:client-key-2"}
     with started(tmp_path, "serve", "--port", "0", **given) as server:
         line = server.until("listens")
-        assert "providers: Alibaba DashScope; client keys: 2." in line
+        assert "providers: APIYI (2 keys), Alibaba DashScope; client keys: 2." in line
         assert httpx.post(f"{url_in(line)}/callbacks/dashscope/a-token", json={}, trust_env=False).status_code == 404
         server.ask(signal.SIGTERM)
         assert server.ended() == 0

@@ -122,6 +122,28 @@ async def test_if_no_key_is_good_the_client_is_told_as_with_one(tmp_path: Path) 
         assert it.upstreams.requests["dashscope", "create"] == 2
 
 
+async def test_a_busy_key_is_waited_for_though_the_other_one_is_refused(tmp_path: Path) -> None:
+    async with world(tmp_path, accounts=pool("busy", "bad")) as it:
+        replies = {
+            "busy": httpx.Response(429, json={"code": "Throttling", "message": "m"}, headers={"retry-after": "20"}),
+            "bad": httpx.Response(401, json={"code": "InvalidApiKey", "message": "m"}),
+        }
+
+        async def between(request: httpx.Request) -> httpx.Response | None:
+            if not request.url.path.endswith("/video-synthesis"):
+                return None
+            return replies.get(request.headers["authorization"].rpartition("-")[2])
+
+        it.between = between
+        task_id = await created(it, "seconds=5", provider="dashscope")
+        task = await record(it, task_id)
+        assert [one["account"] for one in task["placements"]] == ["busy", "bad"]
+        assert [one["reason"] for one in task["placements"]] == ["HTTP 429 Throttling", "HTTP 401 InvalidApiKey"]
+        del replies["busy"]
+        await it.settle(40)
+        assert (await record(it, task_id))["state"] == "SUCCEEDED"
+
+
 async def test_no_key_is_ever_shown(tmp_path: Path) -> None:
     async with world(tmp_path, accounts=pool(*POOL)) as it:
         task_id = await created(it, provider="dashscope")
