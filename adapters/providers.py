@@ -59,6 +59,7 @@ PROVIDERS: Mapping[str, Provider] = {
             shape="gateway",
             base_url="https://api.laozhang.ai",
             api_key_env="LAOZHANG_API_KEY",
+            looks_per_second=20.0,  # no limit is documented but that of each task
         ),
         Provider(
             # wire.md 2, its Wan FAQ: keep at most 10 tasks of a key active, and queue what is more.
@@ -67,16 +68,19 @@ PROVIDERS: Mapping[str, Provider] = {
             shape="gateway",
             base_url="https://api.apiyi.com",
             api_key_env="APIYI_API_KEY",
+            looks_per_second=20.0,
             most_active=10,
         ),
         Provider(
-            # wire.md 3.3: 20 queries a second for the whole Alibaba account; half of it is left to other programs.
+            # wire.md 3.3: 20 queries a second for the whole Alibaba account (query, list and cancel together); a 429
+            # slows this down, so that other programs find room.
             name="dashscope",
             title="Alibaba DashScope",
             shape="native",
             base_url="https://dashscope.aliyuncs.com",
             api_key_env="DASHSCOPE_API_KEY",
             pushes=True,
+            looks_per_second=18.0,
         ),
     )
 }

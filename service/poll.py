@@ -26,7 +26,7 @@ from service.receive import Receiver
 from service.silence import Silence
 from service.store import Queue, Store
 from service.tasks import TASK_EXPIRED, Placement, Task, TaskState, Verdict
-from service.upstream import Unheard, Upstream
+from service.upstream import LISTED_SECONDS, Unheard, Upstream
 
 log = get_logger("poll")
 LEASE_MS = 60_000
@@ -83,7 +83,7 @@ class LookQueue:
     async def claim(self, room: int) -> Sequence[Look]:
         await self._silence.notice()
         now = self._clock()
-        queries = min(room, self._upstream.bucket.room(now))
+        queries = min(room, self._upstream.looks_now(now))
         if not queries:
             return ()
         batch = self._upstream.provider.batch
@@ -221,7 +221,7 @@ class LookQueue:
             return provider.slow_look_seconds
         now, every = self._clock(), self._upstream.every
         if self._upstream.is_swept(now):
-            return provider.slow_look_seconds
+            return LISTED_SECONDS
         known = await self._learned.of(provider.name, placement.workload)
         if known is None:
             return every

@@ -36,7 +36,7 @@ from service.receive import Receiver
 from service.store import Placed, Store
 from service.tasks import NOT_ACCEPTED, Placement, Task, Verdict
 from service.timing import Timing
-from service.upstream import Upstream
+from service.upstream import LISTED_SECONDS, Upstream
 from service.upstreams import Upstreams
 from service.workload import workload_at
 
@@ -224,8 +224,9 @@ class Sender:
         now = self._clock()
         provider = upstream.provider
         called_back = self._urls.of(provider, placement) is not None
-        told = called_back or upstream.is_swept(now)
-        first = provider.slow_look_seconds if told else min(provider.first_look_seconds, upstream.every)
+        first = provider.slow_look_seconds if called_back else min(provider.first_look_seconds, upstream.every)
+        if upstream.is_swept(now):
+            first = LISTED_SECONDS
         look_at = now + spread(first, self._jitter)
         expected_at = now + int(known.quantile(0.5) * 1000) if known else None
         await self._keep(task, placement, acceptance.task_id, look_at, kind, expected_at)

@@ -108,6 +108,7 @@ class SweepQueue:
             return ()
         leaves = self._sweep.take(min(room, self._upstream.bucket.room(now)))
         self._upstream.bucket.take(len(leaves), now)
+        self._upstream.pages_wanted = len(self._sweep.left)
         return leaves
 
     async def next_due(self) -> int | None:
@@ -128,7 +129,7 @@ class SweepQueue:
         finally:
             sweep.open -= 1
         if sweep.done or (sweep.broken and not sweep.open):
-            self._sweep = None
+            self._sweep, self._upstream.pages_wanted = None, 0
             await (self._leave(sweep.judged) if sweep.broken else self._conclude(sweep))
 
     async def _begin(self, now: int) -> Sweep | None:

@@ -15,6 +15,9 @@ from service.store import Seat
 from service.vault import hash_key
 
 LOOK_SECONDS = 20.0
+LISTED_SECONDS = 300.0
+"""Between looks at what the account's list says still runs."""
+
 SWEPT_MS = 10_000
 """How long after a sweep of its list an account counts as swept."""
 
@@ -72,6 +75,8 @@ class Upstream:
         self.adapter = adapter
         self.every = every
         self.swept_at = 0
+        self.pages_wanted = 0
+        self._pages_turn = False
         self.bucket = Bucket(provider.looks_per_second, now)
         self.sends = Bucket(RESENDS_PER_SECOND, now)
         self.health = Health()
@@ -86,6 +91,14 @@ class Upstream:
     def name(self) -> str:
         """Of the provider."""
         return self.provider.name
+
+    def looks_now(self, now: int) -> int:
+        """How many looks may be made now. Of what the bucket gives, half is left to a list that waits for pages."""
+        room = self.bucket.room(now)
+        if not (room and self.pages_wanted):
+            return room
+        self._pages_turn = not self._pages_turn  # a single one goes to each in turn
+        return room - min(self.pages_wanted, (room + self._pages_turn) // 2)
 
     def is_swept(self, now: int) -> bool:
         """Whether its list tells what has ended, so that single looks need not."""
