@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from adapters.base import Adapter
 from adapters.catalogue import Catalogue
-from adapters.messages import Category, Refusal, Request, Submission, Unreadable
+from adapters.messages import Category, Failure, Refusal, Request, Submission, Unreadable
 from service.allowances import Standing
 from service.choose import choose, price_at
 from service.errors import Refused
@@ -43,6 +43,16 @@ NATURE: Mapping[Category, Nature] = {
 }
 """Every other category is final: `content` because asking around would evade a policy, `invalid_request` because the
 same body fails everywhere."""
+
+ACCOUNT_TROUBLE = Refusal(
+    403,
+    Failure(
+        Category.OURS,
+        "upstream_account",
+        "This server's account at the provider cannot submit tasks at the moment. Nothing was sent or billed; its "
+        "operator has been told.",
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,7 +131,12 @@ class DoubtQueue:
         ended = None
         if task is not None and task.placement == placement.id:
             ended = await self._receiver.give_up(
-                task, OUTCOME_UNKNOWN, "doubt", verdict=Verdict.UNPROVEN, only=TaskState.IN_DOUBT
+                task,
+                OUTCOME_UNKNOWN,
+                "doubt",
+                verdict=Verdict.UNPROVEN,
+                only=TaskState.IN_DOUBT,
+                placement=placement.id,
             )
         if ended is None:
             await self._store.doubts.left(placement.id)

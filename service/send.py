@@ -27,7 +27,7 @@ from service.backoff import FIRST_DOUBT, Jitter, next_send, spread
 from service.callback_urls import CallbackUrls
 from service.clock import Clock
 from service.completion import Completion
-from service.failover import Failover, Nature, No, read_stored
+from service.failover import ACCOUNT_TROUBLE, Failover, Nature, No, read_stored
 from service.http import Lost, NotSent
 from service.learning import Learned
 from service.logs import get_logger
@@ -53,15 +53,6 @@ THROTTLED_SECONDS, LONGEST_PAUSE = 2.0, 300.0
 """How long nothing waiting is sent to an account that said that it is too much, at least and at most."""
 
 GIVE_UP_MS = 24 * 3600 * 1000
-ACCOUNT_TROUBLE = Refusal(
-    403,
-    Failure(
-        Category.OURS,
-        "upstream_account",
-        "This server's account at the provider cannot submit tasks at the moment. Nothing was sent or billed; its "
-        "operator has been told.",
-    ),
-)
 
 
 class Sender:
@@ -107,7 +98,7 @@ class Sender:
         while (no := await self._try(task, placement)) is not None:
             said[task.provider] = no
             if no.nature is Nature.FINAL:
-                return await self._refuse(task, no.refusal, heard())
+                return await self._refuse((task, placement), no, no.refusal, heard())
             left = await self._left(task, said)
             moved = await self._elsewhere((task, placement), no, left)
             if moved is None:
@@ -199,7 +190,8 @@ class Sender:
         told = heard()
         if told or not left:
             definite = [no.refusal for no in said.values() if no.nature is Nature.ELSEWHERE]
-            return await self._refuse(sent[0], definite[-1] if definite else ACCOUNT_TROUBLE, told)
+            last = definite[-1] if definite else ACCOUNT_TROUBLE
+            return await self._refuse(sent, no, last, told)
         await self._defer(sent, no, said, left[0])
         return None
 
@@ -253,18 +245,23 @@ class Sender:
         """The task waits to be sent to `provider`; one that was not asked in this round gets it in its turn."""
         task, placement = sent
         now = due_at = self._clock()
-        if now - (task.reopened_at or task.created_at) > GIVE_UP_MS:
-            await self._receiver.give_up(task, NOT_ACCEPTED, "send", verdict=Verdict.NOT_ACCEPTED)
+        sends = await self._store.lookups.placements(task.id)
+        tried = [send.sent_at for send in sends if send.sent_at >= (task.reopened_at or 0)]
+        if now - min(tried, default=now) > GIVE_UP_MS:  # a day in line, for room, is no day of refusals
+            await self._end(sent, no, NOT_ACCEPTED, Verdict.NOT_ACCEPTED)
             return
         if provider in said:
-            sends = [send for send in await self._store.lookups.placements(task.id) if send.provider == provider]
+            times = sum(send.provider == provider for send in sends)
             wait = ACCOUNT_SECONDS if self._in_trouble(provider, said, now) else said[provider].retry_after
-            due_at = next_send(len(sends), now, wait, self._jitter)
+            due_at = next_send(times, now, wait, self._jitter)
         road = None if provider == task.provider else self._failover.road(task, provider, now)
         try:
             await self._store.sends.deferred(placement.id, no.reason, now, due_at, road, no.verdict)
         except Limited as error:  # somebody else has spent in the meantime
-            await self._refuse(task, error.refusal, told=False)
+            if no.verdict is Verdict.NOT_ACCEPTED:  # where it is the money is reserved
+                await self._defer(sent, no, said, task.provider)
+            else:
+                await self._refuse(sent, no, error.refusal, told=False)
             return
         for each in {task.provider, provider}:
             self._wake(f"send.{each}")
@@ -275,11 +272,19 @@ class Sender:
         if await self._store.tasks.doubted(placement, reason, now, now + FIRST_DOUBT) is not None:
             await self._tell_operator("submission.in_doubt", task, reason)
 
-    async def _refuse(self, task: Task, refusal: Refusal | None, told: bool) -> Refusal:
+    async def _refuse(self, sent: Placed, no: No, refusal: Refusal | None, told: bool) -> Refusal | None:
         assert refusal is not None, "a definite no is in somebody's words"
         definite = replace(refusal, status=400) if _invites_retry(refusal.status) else refusal
-        await self._receiver.give_up(task, definite.failure, "send", verdict=Verdict.REFUSED, tell=not told)
-        return definite
+        ended = await self._end(sent, no, definite.failure, Verdict.REFUSED, tell=not told)
+        return definite if ended else None
+
+    async def _end(self, sent: Placed, no: No, failure: Failure, verdict: Verdict, *, tell: bool = True) -> bool:
+        """False: another send of the task has been proven or made since, and it goes on by that."""
+        task, placement = sent
+        if await self._store.sends.went_on(placement.id, no.reason, self._clock(), no.verdict) is not None:
+            return False
+        ended = await self._receiver.give_up(task, failure, "send", verdict=verdict, placement=placement.id, tell=tell)
+        return ended is not None
 
     async def _tell_operator(self, kind: str, task: Task, reason: str) -> None:
         await self._operator.tell(kind, task.id, task=task.id, provider=task.provider, reason=reason)

@@ -132,6 +132,23 @@ class SendVerbs:
 
         return await self._engine.write(verb)
 
+    async def went_on(self, placement: str, reason: str, now: int, verdict: Verdict = Verdict.REFUSED) -> Task | None:
+        """Nobody takes a task that is SUBMITTING: it goes on by an earlier send that has been proven since. None: there
+        is none, and nothing has changed."""
+
+        def verb(tx: Transaction) -> Task | None:
+            row = tx.one(
+                "UPDATE tasks SET state = 'ACCEPTED', updated_at = :now, version = version + 1"
+                f" WHERE {CURRENT} AND state = 'SUBMITTING' AND EXISTS ({AT_WORK}) RETURNING id",
+                placement=placement, now=now,
+            )  # fmt: skip
+            if row is None:
+                return None
+            close_placement(tx, placement, verdict, reason)
+            return go_on_by_any(tx, row["id"], now)
+
+        return await self._engine.write(verb)
+
     async def again(self, task: Task, road: Road, outcome: Report | None, settle: Settle) -> bool:
         """Writes a task that failed and waits to be sent once more, on `road`, if its row still has the version it was
         made from; its send ends with `outcome` and what it cost. False: somebody else was first. Raises `Limited` if
