@@ -90,7 +90,7 @@ async def test_a_no_that_comes_late_ends_nothing_that_a_later_send_has_begun(tmp
 async def test_who_spent_the_money_in_the_meantime_does_not_fail_what_was_promised(tmp_path: Path) -> None:
     """AceData is busy, and the money for LaoZhang was just spent: the task waits for AceData, which it can pay."""
     async with world(tmp_path, catalogue=priced(), providers=["acedata", "laozhang"]) as it:
-        await it.ringback.store.allowances.keep(Allowance("env:first", budgets=(read_budget("1.4 USD/day"),)))
+        await it.ringback.store.allowances.keep(Allowance("env:first", budgets=(read_budget("1.4 USD"),)))
 
         async def before_it_was_spent(*args: Any, **how: Any) -> Any:
             return UNLIMITED

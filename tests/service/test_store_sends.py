@@ -324,3 +324,15 @@ async def test_a_second_send_that_fails_is_not_followed_by_a_third_once_the_firs
     waits = again(latest_row, "apiyi", NOW + 3, NOW + 5)
     assert not await store.sends.again(waits, Road("apiyi", []), None, settled)
     assert (await latest(store, task)).state is TaskState.QUEUED
+
+
+async def test_a_refused_second_send_ends_nothing_once_the_first_is_proven(store: Store) -> None:
+    task, first = await sent_twice(store)
+    second = await placement_of(store, task)
+    assert await store.sends.went_on(second.id, "HTTP 400", NOW + 2) is None
+    assert (await latest(store, task), await placement_of(store, task)) == (task, second), "there is no other one yet"
+    assert await store.doubts.adopted(first.id, "up-1", NOW + 2, NOW + 2) is not None
+    moved = await store.sends.went_on(second.id, "HTTP 400", NOW + 3)
+    assert moved is not None
+    assert (moved.state, moved.placement) == (TaskState.QUEUED, first.id)
+    assert [each.verdict for each in await store.lookups.placements(task.id)] == [Verdict.ACCEPTED, Verdict.REFUSED]
