@@ -20,6 +20,9 @@ FULL = 400.0
 
 PRIOR = NormalDist(math.log(90.0), 0.6)
 PRIOR_WEIGHT = 4.0
+LEAST = 3.0
+"""Seconds between two looks at one video that every provider allows (wire notes 2)."""
+
 SHARE = 0.06
 """The next look is due when this share of the videos that have come so far would be done."""
 
@@ -81,14 +84,15 @@ def next_look(model: Completion, elapsed: float, first: float, every: float, slo
     """Seconds until the next look at a video that was not done after `elapsed`.
 
     The first one, after `first` seconds, is for what fails at once. Then none is made before some would be done, and
-    from then on one each time that a further share would be: never less than `every` apart, never more than
-    `slowest`, but for the long wait before the first videos are done."""
+    from then on one each time that a further share would be: never less than `every` apart, never more than `slowest`
+    or a quarter of the time so far (what has outlived all that was seen of its kind may be done any moment), but for
+    the long wait before the first videos are done."""
     if elapsed < first:
         return first - elapsed
     soonest = model.quantile(SHARE)
-    if elapsed + every < soonest:
-        return soonest - elapsed
-    return min(max(model.quantile(SHARE, elapsed) - elapsed, every), slowest)
+    if elapsed < soonest:
+        return max(soonest - elapsed, min(every, LEAST))
+    return max(min(model.quantile(SHARE, elapsed) - elapsed, elapsed / 4, slowest), every)
 
 
 def _bin(seconds: float) -> int:

@@ -73,7 +73,7 @@ def test_a_look_is_never_sooner_than_allowed_nor_put_off_for_ever(
     pause = next_look(model, elapsed, first, every)
     assert pause > 0
     if elapsed >= first:
-        assert every <= pause or math.isclose(every, pause)
+        assert pause >= min(every, 3.0) or math.isclose(every, pause)
         assert pause <= max(60.0, every, model.quantile(0.06))
 
 
@@ -93,6 +93,14 @@ def test_looks_come_late_and_then_often() -> None:
     assert looks[1] > 45
     assert looks[-1] - 90.0 <= 6.0
     assert len(looks) <= 90.0 / 5.0 / 2
+
+
+def test_what_has_outlived_all_others_is_not_left_alone() -> None:
+    model = Completion()
+    for _ in range(40):
+        model = model.with_one(10.0)
+    assert next_look(model, 12.0, 3.0, 5.0) == 5.0
+    assert next_look(model, 60.0, 3.0, 5.0) <= 15.0
 
 
 def test_what_takes_far_longer_than_usual_is_still_looked_at() -> None:
