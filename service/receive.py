@@ -15,7 +15,7 @@ from service.clock import Clock
 from service.ledger import Settle, settled
 from service.logs import get_logger
 from service.store import Store
-from service.tasks import NO_RESULT, Task, TaskState, Verdict, advance, fail
+from service.tasks import NEXT, NO_RESULT, Task, TaskState, Verdict, advance, fail
 from service.tell import Teller
 
 log = get_logger("receive")
@@ -86,12 +86,14 @@ class Receiver:
         placement: str | None = None,
         tell: bool = True,
     ) -> Task | None:
-        """Ends a task without an upstream's report, if it is still in the state `only` (None: in any before the end)
+        """Ends a task without an upstream's report, if it is still in the state `only` (None: in any that may end so)
         and `placement` is its current one (None: whichever is); `tell` false where its client has just been told in
         person."""
 
         def change(latest: Task) -> Task | None:
-            if latest.ended or only not in (None, latest.state) or placement not in (None, latest.placement):
+            if state not in NEXT[latest.state] or only not in (None, latest.state):
+                return None
+            if placement not in (None, latest.placement):
                 return None
             return fail(latest, failure, self._clock(), detector, state)
 
