@@ -16,7 +16,7 @@ from service.proof import SETTLED_MS, Candidate, Doubt, Standing, prove
 from service.questions import Question, Questions, Scope
 from service.silence import Silence
 from service.store import Store
-from service.survey import MOST_PAGES, WIDEST_MS, Survey, together
+from service.survey import WIDEST_MS, Survey, together
 from service.tasks import Verdict
 from service.upstream import Declined, Unheard, Upstream
 
@@ -121,8 +121,8 @@ class Inquiry:
                     survey.proven[named] = report
         elif survey.listed:
             survey.sift(await self._store.doubts.strangers(scope.upstream.name, survey.rows), self._known)
-        if survey.pages >= MOST_PAGES and not survey.listed:
-            raise Unheard(f"its list is longer than {MOST_PAGES} pages")
+        if survey.too_long:
+            raise Unheard("its list is too long")
 
     async def _look(self, upstream: Upstream, survey: Survey, task_id: str) -> None:
         report = None

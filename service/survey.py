@@ -9,7 +9,9 @@ from dataclasses import dataclass, field, replace
 from adapters.messages import Listing, Page, Report, State
 from service.proof import Candidate, Doubt
 
-MOST_PAGES = 50
+MOST_TASKS, MOST_PAGES = 5000, 500
+"""Read in one go; of a longer list nothing is said by what is missing."""
+
 WIDEST_MS = 30 * 60 * 1000
 """Doubts of one reading: what was lost over more time than this is read in parts."""
 
@@ -53,13 +55,18 @@ class Survey:
     def complete(self) -> bool:
         return (self.listed and not self.unasked) or len(self.proven) == len(self.doubts)
 
+    @property
+    def too_long(self) -> bool:
+        return not (self.listed or self.complete) and (self.page.offset >= MOST_TASKS or self.pages >= MOST_PAGES)
+
     def heard(self, page: Page) -> None:
         """Takes a page. New tasks come first, so that one which is created meanwhile moves the others on: a page may
-        repeat some, but leaves none out."""
+        repeat some, but leaves none out. An upstream that passes over the time it was asked for is read until then."""
         self.rows |= {report.task_id: report for report in page.reports}
         self.pages += 1
         found, before = len(page.reports), self.page.offset
-        self.listed = not found or (self.counted and before + found >= page.total)
+        older = all(one.created_at is not None and one.created_at < self.since for one in page.reports)
+        self.listed = older or (self.counted and before + found >= page.total)
         size = found if not before and 0 < found < self.page.limit else self.page.limit  # its pages are smaller
         self.page = replace(self.page, offset=before + size, limit=size)
 

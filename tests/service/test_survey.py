@@ -63,6 +63,21 @@ def test_a_reading_is_complete_when_all_is_proven() -> None:
     assert it.complete
 
 
+def test_a_list_that_passes_over_the_time_is_read_until_then() -> None:
+    it = survey(counted=False)
+    older = [Report(f"older {number}", State.SUCCEEDED, created_at=NOW - 1) for number in range(1000)]
+    assert read(it, [*rows(150), *older], 100) == 3
+
+
+def test_a_list_without_an_end_is_not_read_for_ever() -> None:
+    for size, most in ((100, 50), (1, 500)):
+        it = survey(counted=False)
+        for page in range(most):
+            assert not it.too_long
+            it.heard(Page(tuple(rows(size, start=page * size)), total=size))
+        assert it.too_long
+
+
 def test_tasks_that_are_created_meanwhile_hide_none() -> None:
     it, tasks = survey(), rows(250)
     for new in range(100):
