@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import httpx
@@ -139,6 +140,17 @@ async def test_a_list_that_lags_behind_is_asked_again(tmp_path: Path) -> None:
             assert await proven(it, task_id, create.task_id)
 
 
+async def test_a_list_that_only_tells_what_there_is_is_not_read_before_it_can_be_whole(tmp_path: Path) -> None:
+    lists: list[httpx.Request] = []
+    async with world(tmp_path) as it:
+        it.between = counting(lists)
+        await lost(it, "a cat", "seconds=20")
+        await it.settle(29)
+        assert lists == []
+        await it.settle(5)
+        assert len(lists) == 1
+
+
 async def test_a_list_that_wants_smaller_pages_is_read_in_smaller_pages(tmp_path: Path) -> None:
     async with world(tmp_path, simulator=SimulatorSettings(page_size=10)) as it:
         task_id = await lost(it, "a cat", "seconds=20")
@@ -161,6 +173,24 @@ async def test_a_server_that_was_killed_finds_what_it_sent(tmp_path: Path) -> No
         for task_id, create in zip(tasks, it.upstreams.creates, strict=True):
             assert await proven(it, task_id, create.task_id)
         assert it.upstreams.requests["dashscope", "create"] == it.upstreams.requests["acedata", "create"] == 1
+
+
+async def test_a_create_that_was_accepted_late_is_found_after_the_server_was_killed(tmp_path: Path) -> None:
+    """Its answer could have come until the time for it was over, so the upstream may have taken it until then."""
+    async with world(tmp_path, submit_wait_seconds=0.01) as it:
+
+        async def between(request: httpx.Request) -> httpx.Response | None:
+            return await asyncio.Future() if request.url.path.endswith("/video-synthesis") else None
+
+        it.between = between
+        task_id = await asked(it, "a cat [sim:seconds=20]")
+        it.clock.turn(115)
+        upstream_id = await elsewhere(it, "a cat [sim:seconds=20]")  # as if what was under way had arrived now
+        await it.stop()
+        it.clock.turn(1)
+        await it.start()
+        await it.settle(90)
+        assert await proven(it, task_id, upstream_id)
 
 
 async def test_a_server_that_was_killed_while_it_looked_goes_on_at_once(tmp_path: Path) -> None:

@@ -49,12 +49,12 @@ async def test_a_list_that_is_too_young_to_be_whole_proves_nothing(tmp_path: Pat
     """Another program's video is seen sooner than ours; an older doubt may have the list read at that very time."""
     async with world(tmp_path) as it:
         if older:
-            await lost(it, "a dog", "seconds=5000")
+            await asked(it, "a dog [sim:create=dropped]")
             await it.settle(25)
         it.upstreams.plans += [Plan(read_words(words), 1) for words in ("create=lost lag=15 seconds=3", "seconds=1")]
         task_id = await asked(it, "a cat")
         await elsewhere(it, "a cat")
-        await it.settle(5500, 10)
+        await it.settle(910, 10)
         assert await unproven(it, task_id)
 
 
@@ -182,6 +182,16 @@ async def test_sixty_lost_at_once_cost_a_handful_of_lists(tmp_path: Path, provid
             assert await proven(it, task_id, create.task_id)
         assert 0 < len(lists) <= 12
         assert len(told(it)) == 60
+
+
+async def test_what_is_lost_one_after_the_other_is_looked_for_together(tmp_path: Path) -> None:
+    lists: list[httpx.Request] = []
+    async with world(tmp_path) as it:
+        it.between = counting(lists)
+        for number in range(30):
+            await asked(it, f"a cat no. {number} [sim:create=dropped]", "acedata")
+            await it.settle(2)
+        assert 10 <= len(lists) <= 14
 
 
 async def test_a_list_of_many_pages_is_read_to_its_end_at_the_accounts_pace(tmp_path: Path) -> None:
