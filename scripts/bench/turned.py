@@ -25,7 +25,7 @@ LAG_SECONDS = 1.0
 class Load:
     """`rate` videos a minute, come as they please. Those of the first `warm` seconds are not counted, those of the next
     `counted` seconds are; then others follow until all that count are found, or for `patience` seconds after the last
-    of them has ended. Time is turned by `step_ms`."""
+    of them has ended. Time is turned by `step_ms`: a pace of 20 a second must not fall between two steps."""
 
     rate: float
     warm: float
@@ -33,7 +33,7 @@ class Load:
     seed: int = 1
     render_seconds: float = 90.0
     patience: float = 300.0
-    step_ms: int = 100
+    step_ms: int = 50
 
     def arrivals(self) -> Iterator[float]:
         """Seconds after the start."""
