@@ -103,7 +103,7 @@ class DeliveryQueue:
             reason = f"not sent: the webhook secret of its client cannot be read: {error}"
             outcome = Outcome("unsigned", reason, self._clock() - started)
         except NoReply as error:
-            outcome = Outcome("no_reply", error.reason, self._clock() - started)
+            outcome = Outcome("no_reply", error.reason, error.phases.total_ms)
         await self._record(item, outcome, started)
 
     async def _headers(self, delivery: Delivery, now: int) -> dict[str, str]:
@@ -118,7 +118,7 @@ class DeliveryQueue:
         return Outcome(
             verdict,
             reason,
-            reply.elapsed_ms,
+            reply.phases.total_ms,
             status=reply.status,
             reply=text,
             retry_after=read_retry_after(reply.headers, self._clock()),

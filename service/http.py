@@ -24,6 +24,7 @@ from adapters import messages
 from service.guard import EgressGuard, guarded_network
 from service.jsondoor import salvage_json
 from service.network import Elsewhere, TooLong
+from service.phases import Peer, Phases, Stopwatch, measured
 from service.pool import OriginTransport, Reuse
 
 AGENT = "Ringback/0.1"
@@ -31,17 +32,21 @@ EXCERPT = 16 * 1024
 UPSTREAM_CAP = 8 * 1024 * 1024
 REPLY_CAP = 256 * 1024  # a reply's head (the parser stops at 100 KiB) and more of its body than anybody keeps
 MAX_HEADERS, MAX_HEADER = 64, 1024
+NO_PHASES = Phases()
 
 Client = httpx.AsyncClient
 """What `upstream_client` and `egress_client` make."""
 
 
 class NoReply(Exception):
-    """The exchange ended without a reply. `reason` is half a sentence for people; it holds no URL and no secret."""
+    """The exchange ended without a reply. `reason` is half a sentence for people; it holds no URL and no secret.
+    Of a delivery, `phases` is how far it came and `peer` the (address, port) that was dialled last."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, phases: Phases = NO_PHASES, peer: Peer | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.phases = phases
+        self.peer = peer
 
 
 class NotSent(NoReply):
@@ -112,8 +117,8 @@ class Reply:
     headers: Mapping[str, str]
     body: bytes
     truncated: bool
-    elapsed_ms: int
-    peer: tuple[str, int] | None = None
+    phases: Phases
+    peer: Peer | None = None
 
 
 async def send_once(
@@ -124,21 +129,20 @@ async def send_once(
     The status is the answer: a body that drips, breaks off or does not end only shortens what is kept of it.
     Raises `NotSent` or `Lost`, and what the guard raises (`service.egress.Refused`).
     """
-    clock = asyncio.get_running_loop().time
-    started = clock()
-    wire = _Wire(request, Reuse.RESEND)
-    kept = bytearray()
-    response = None
-    whole = False
-    try:
-        async with asyncio.timeout(deadline_seconds):
-            response = await client.send(request, stream=True, follow_redirects=False)
-            whole = await _read(response, response.aiter_raw(), kept, body_cap)
-    except (httpx.HTTPError, TimeoutError) as error:
-        if response is None:
-            raise wire.failure(error) from error
-    elapsed_ms = round((clock() - started) * 1000)
-    return Reply(response.status_code, _headers(response), bytes(kept), not whole, elapsed_ms, _peer(response))
+    with measured() as stopwatch:
+        wire = _Wire(request, Reuse.RESEND, stopwatch)
+        kept = bytearray()
+        response = None
+        whole = False
+        try:
+            async with asyncio.timeout(deadline_seconds):
+                response = await client.send(request, stream=True, follow_redirects=False)
+                whole = await _read(response, response.aiter_raw(), kept, body_cap)
+        except (httpx.HTTPError, TimeoutError) as error:
+            if response is None:
+                raise wire.failure(error) from error
+        phases = stopwatch.read()
+    return Reply(response.status_code, _headers(response), bytes(kept), not whole, phases, _peer(response))
 
 
 def upstream_request(
@@ -202,7 +206,7 @@ def _headers(response: httpx.Response) -> dict[str, str]:
     return {name: value[:MAX_HEADER] for name, value in list(response.headers.items())[:MAX_HEADERS]}
 
 
-def _peer(response: httpx.Response) -> tuple[str, int] | None:
+def _peer(response: httpx.Response) -> Peer | None:
     stream = response.extensions.get("network_stream")
     address = stream.get_extra_info("server_addr") if stream else None
     return (str(address[0]), int(address[1])) if address else None
@@ -213,7 +217,8 @@ class _Wire:
 
     BEFORE = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 
-    def __init__(self, request: httpx.Request, reuse: Reuse) -> None:
+    def __init__(self, request: httpx.Request, reuse: Reuse, stopwatch: Stopwatch | None = None) -> None:
+        self._stopwatch = stopwatch
         self._connecting = False
         self._writing = False
         request.extensions = {**request.extensions, "reuse": reuse, "trace": self._see}
@@ -225,9 +230,9 @@ class _Wire:
     def failure(self, error: Exception) -> NoReply:
         """`Lost` unless the opposite is proven. Where nothing is traced, the kind of error must prove it."""
         proven = not self._writing and (self._connecting or isinstance(error, self.BEFORE))
-        if proven and isinstance(error, TimeoutError):
-            return NotSent("no connection in time")
-        return (NotSent if proven else Lost)(_reason(error))
+        reason = "no connection in time" if proven and isinstance(error, TimeoutError) else _reason(error)
+        phases, peer = (self._stopwatch.read(), self._stopwatch.peer) if self._stopwatch else (NO_PHASES, None)
+        return (NotSent if proven else Lost)(reason, phases, peer)
 
 
 def _reason(error: Exception) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpcore
 
+from service import phases
 from service.addresses import read_address
 
 Choose = Callable[[str, int], Awaitable[Sequence[str]]]
@@ -37,10 +38,11 @@ class Stream(httpcore.AsyncNetworkStream):
         self._read = 0
 
     def read(self, max_bytes: int, timeout: float | None = None) -> Coroutine[Any, Any, bytes]:
-        return self._inner.read(max_bytes, timeout) if self._reply_cap is None else self._count(max_bytes, timeout)
+        return self._count(max_bytes, timeout)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> Coroutine[Any, Any, None]:
         self._read = 0
+        phases.written(self._peer[:2])
         return self._inner.write(buffer, timeout)
 
     async def aclose(self) -> None:
@@ -58,12 +60,14 @@ class Stream(httpcore.AsyncNetworkStream):
         if self._reply_cap is not None and self._read >= self._reply_cap:
             raise TooLong("the reply is too long")
         data = await self._inner.read(max_bytes, limit)
+        phases.heard()
         self._read += len(data)
         return data
 
     async def _secured(self, handshake: Awaitable[httpcore.AsyncNetworkStream]) -> httpcore.AsyncNetworkStream:
         try:
-            return Stream(await handshake, self._peer, self._reply_cap)
+            with phases.step("tls"):
+                return Stream(await handshake, self._peer, self._reply_cap)
         except BaseException:
             await self._inner.aclose()  # the stock stream closes on errors only, not when it is cancelled
             raise
@@ -110,10 +114,13 @@ class Network(httpcore.AsyncNetworkBackend):
     ) -> httpcore.AsyncNetworkStream:
         if self._choose is None:
             return await self._dial(host, port, limit, options)
+        phases.connecting()
         try:
             async with asyncio.timeout(limit) as due:
-                addresses = await self._choose(host, port)
-                return await self._dial_first(addresses, port, due.when(), options)
+                with phases.step("dns"):
+                    addresses = await self._choose(host, port)
+                with phases.step("connect"):
+                    return await self._dial_first(addresses, port, due.when(), options)
         except TimeoutError as error:
             raise httpcore.ConnectTimeout("no connection in time") from error
 
@@ -126,6 +133,7 @@ class Network(httpcore.AsyncNetworkBackend):
         for place, address in enumerate(addresses):
             left = None if due is None else max(0.0, due - asyncio.get_running_loop().time())
             share = None if left is None else left / (len(addresses) - place)
+            phases.dialling((address, port))
             try:
                 stream = await self._dial(address, port, share, options)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:

@@ -38,6 +38,7 @@ LAYERS = (
         "errors",
         "clock",
         "addresses",
+        "phases",
     }
     | {"jsondoor"},
 )

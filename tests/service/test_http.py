@@ -83,7 +83,7 @@ async def test_a_delivery_carries_its_bytes_and_brings_back_status_headers_and_b
     assert (reply.status, reply.body, reply.truncated) == (201, b"yes", False)
     assert reply.headers == {"x-thing": "a", "content-length": "3"}
     assert reply.peer == ("127.0.0.1", receiver.port)
-    assert 0 <= reply.elapsed_ms < 5000
+    assert 0 <= reply.phases.total_ms < 5000
     (asked,) = receiver.asked
     assert asked.body == b'{"a":1}'
     assert asked.headers["accept-encoding"] == "identity"
@@ -145,7 +145,7 @@ async def test_a_body_that_drips_ends_with_the_deadline_and_the_status_counts() 
     reply, _ = await deliver(answer, seconds=0.1)
     assert (reply.status, reply.truncated) == (200, True)
     assert set(reply.body) == set(b"x")
-    assert reply.elapsed_ms < 2000
+    assert 100 <= reply.phases.total_ms < 2000
 
 
 async def test_a_body_that_breaks_off_leaves_the_status() -> None:
