@@ -206,7 +206,8 @@ class Subscription:
 class Delivery:
     """One message. Its `id` is the `webhook-id` and `body` its exact bytes, both fixed for every attempt and replay.
     `receiver` is the host and port of its `url`: a slow one may not take the attempts of all others.
-    `attempts` counts all POSTs, `tries` those since the schedule last began; `claimed_at` is set during one."""
+    `attempts` counts all POSTs, `tries` those since the schedule last began; `claimed_at` is set during one.
+    `replay_of` is the earlier message that this one repeats under an id of its own. Without a body it was pruned."""
 
     id: str
     task: str
@@ -223,6 +224,7 @@ class Delivery:
     due_at: int | None = None
     claimed_at: int | None = None
     delivered_at: int | None = None
+    replay_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

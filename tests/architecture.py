@@ -25,6 +25,7 @@ LAYERS = (
     | {"http", "pool", "guard", "network", "egress", "signing", "vault", "metrics"},
     {
         "tasks",
+        "replays",
         "price",
         "ledger",
         "allowances",

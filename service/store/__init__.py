@@ -17,6 +17,7 @@ from service.store.keys import Key, KeyVerbs
 from service.store.lookups import Lookups
 from service.store.placements import PlacementVerbs
 from service.store.queues import Queue, QueueVerbs
+from service.store.replays import ReplayVerbs
 from service.store.room import Seat
 from service.store.sends import Placed, Road, SendVerbs
 from service.store.sqlite import SqliteEngine
@@ -41,6 +42,7 @@ class Store:
         self.queues = QueueVerbs(engine)
         self.lookups = Lookups(engine)
         self.deliveries = DeliveryVerbs(engine)
+        self.replays = ReplayVerbs(engine)
         self.keys = KeyVerbs(engine)
         self.events = OperatorEventVerbs(engine)
         self.completions = CompletionVerbs(engine)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from service.store import rows
 from service.store.engine import Engine, Transaction
 from service.store.lookups import Place
+from service.store.tasks import insert_delivery
 from service.tasks import Attempt, Delivery, DeliveryState
 
 
@@ -52,7 +53,8 @@ class DeliveryVerbs:
             row = tx.one(
                 "UPDATE deliveries SET attempts = attempts + 1 WHERE id = :id RETURNING attempts", id=claimed.id
             )
-            assert row is not None, "deliveries are never deleted"
+            if row is None:  # its task was expunged during the attempt
+                return attempt
             numbered = replace(attempt, number=row["attempts"])
             tx.run(
                 f"INSERT INTO attempts ({rows.columns(Attempt)}) VALUES ({rows.placeholders(Attempt)})",
@@ -67,17 +69,19 @@ class DeliveryVerbs:
 
         return await self._engine.write(verb)
 
-    async def replay(self, delivery: str, client: str | None, now: int) -> Delivery | None:
-        """Sends a delivery again from the start of its schedule, with the same id and body. None: no such delivery of
-        this client (None: of any)."""
+    async def replay(
+        self, delivery: str, client: str | None, now: int, new_id: Callable[[], str] | None = None
+    ) -> Delivery | None:
+        """Sends a delivery again from the start of its schedule, with the same id and body, or as another delivery with
+        a `new_id`. None: no such delivery of this client (None: of any), or its body was pruned."""
 
         def verb(tx: Transaction) -> Delivery | None:
             row = tx.one(
-                "UPDATE deliveries SET state = 'PENDING', due_at = :now, claimed_at = NULL, tries = 0"
-                f" WHERE id = :id AND {rows.matching(client=client)} RETURNING {rows.columns(Delivery)}",
-                id=delivery, client=client, now=now,
+                f"SELECT {rows.columns(Delivery)} FROM deliveries WHERE id = :id AND {rows.matching(client=client)}",
+                id=delivery, client=client,
             )  # fmt: skip
-            return None if row is None else rows.read_delivery(row)
+            found = None if row is None else rows.read_delivery(row)
+            return send_again(tx, found, now, new_id) if found and found.body else None
 
         return await self._engine.write(verb)
 
@@ -114,3 +118,31 @@ class DeliveryVerbs:
             return [rows.read_attempt(row) for row in found]
 
         return await self._engine.read(verb)
+
+
+def send_again(tx: Transaction, delivery: Delivery, now: int, new_id: Callable[[], str] | None) -> Delivery:
+    """From the start of its schedule, with the same id and body; or, with a `new_id`, as a delivery of its own that
+    stands for the earlier one: that is not tried any more."""
+    if new_id is None:
+        make_due(tx, [delivery.id], now)
+        return replace(delivery, state=DeliveryState.PENDING, due_at=now, claimed_at=None, tries=0)
+    tx.run(
+        "UPDATE deliveries SET state = 'EXHAUSTED', due_at = NULL, claimed_at = NULL"
+        " WHERE id = :id AND state = 'PENDING'",
+        id=delivery.id,
+    )
+    again = replace(
+        delivery, id=new_id(), state=DeliveryState.PENDING, created_at=now, attempts=0, tries=0, due_at=now,
+        claimed_at=None, delivered_at=None, replay_of=delivery.id,
+    )  # fmt: skip
+    insert_delivery(tx, again)
+    return again
+
+
+def make_due(tx: Transaction, deliveries: Sequence[str], now: int) -> None:
+    """The one way in which deliveries that were tried become due again: now, from the start of their schedule."""
+    for delivery in deliveries:
+        tx.run(
+            "UPDATE deliveries SET state = 'PENDING', due_at = :now, claimed_at = NULL, tries = 0 WHERE id = :id",
+            id=delivery, now=now,
+        )  # fmt: skip

@@ -15,12 +15,14 @@ from service.store.placements import LOOKED_AT, accounts_of
 class Queue(StrEnum):
     LOOKS = "looks"
     DOUBTS = "doubts"
+    REPLAYS = "replays"
 
 
 _NEXT_DUE: Mapping[Queue, str] = {
     Queue.LOOKS: "SELECT min(due_at) AS due FROM placements WHERE due_at IS NOT NULL AND provider = :provider"
     f" AND {LOOKED_AT}",
     Queue.DOUBTS: "SELECT min(doubt_at) AS due FROM placements WHERE doubt_at IS NOT NULL",
+    Queue.REPLAYS: "SELECT min(due_at) AS due FROM replays WHERE due_at IS NOT NULL",
 }
 
 
@@ -46,7 +48,7 @@ class QueueVerbs:
 
         def verb(tx: Transaction) -> None:
             tx.run("UPDATE placements SET doubt_at = :now WHERE verdict IN ('sending', 'in_doubt')", now=now)
-            for table in ("placements", "deliveries"):
+            for table in ("placements", "deliveries", "replays"):
                 tx.run(f"UPDATE {table} SET due_at = :now, claimed_at = NULL WHERE claimed_at IS NOT NULL", now=now)
             tx.run(f"UPDATE placements SET due_at = :now WHERE due_at > :now AND misses > 0 AND {LOOKED_AT}", now=now)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
+from service.replays import ReplayState
 from service.tasks import DeliveryState, Format, TaskState, Verdict
 
 
@@ -134,6 +135,56 @@ AT_WORK = "state IN ('SUBMITTING', 'IN_DOUBT', 'QUEUED', 'RUNNING')"
 
 FAIRNESS = (f"CREATE INDEX tasks_at_work ON tasks (provider, client) WHERE {AT_WORK}",)
 
+AGAIN = (
+    # A message that is sent as a new one has subscription and type in common with an earlier one, and a charge outlives
+    # its placement. The engines have no common way to take a constraint away, so these tables are written anew.
+    f"""CREATE TABLE deliveries_anew (
+        id {{text}} PRIMARY KEY, task {{text}} NOT NULL REFERENCES tasks (id),
+        subscription {{text}} NOT NULL REFERENCES subscriptions (id), client {{text}} NOT NULL,
+        url {{text}} NOT NULL, receiver {{text}} NOT NULL, type {{text}} NOT NULL,
+        state {{text}} NOT NULL {_one_of("state", DeliveryState)},
+        body {{bytes}} NOT NULL, created_at {{int}} NOT NULL, attempts {{int}} NOT NULL, tries {{int}} NOT NULL,
+        due_at {{int}}, claimed_at {{int}}, delivered_at {{int}}, replay_of {{text}}){{strict}}""",
+    "INSERT INTO deliveries_anew SELECT id, task, subscription, client, url, receiver, type, state, body, created_at,"
+    " attempts, tries, due_at, claimed_at, delivered_at, NULL FROM deliveries",
+    """CREATE TABLE attempts_anew (
+        delivery {text} NOT NULL REFERENCES deliveries_anew (id), number {int} NOT NULL, started_at {int} NOT NULL,
+        elapsed_ms {int} NOT NULL, verdict {text} NOT NULL, reason {text} NOT NULL, status {int}, reply {text},
+        next_at {int}, PRIMARY KEY (delivery, number)){strict}""",
+    "INSERT INTO attempts_anew SELECT delivery, number, started_at, elapsed_ms, verdict, reason, status, reply, next_at"
+    " FROM attempts",
+    "DROP TABLE attempts",
+    "DROP TABLE deliveries",
+    "ALTER TABLE deliveries_anew RENAME TO deliveries",
+    "ALTER TABLE attempts_anew RENAME TO attempts",
+    "CREATE UNIQUE INDEX deliveries_once ON deliveries (subscription, type) WHERE replay_of IS NULL",
+    "CREATE INDEX deliveries_by_task ON deliveries (task)",
+    "CREATE INDEX deliveries_by_client ON deliveries (client, created_at, id)",
+    "CREATE INDEX deliveries_by_time ON deliveries (created_at, id)",
+    "CREATE INDEX deliveries_due ON deliveries (due_at) WHERE due_at IS NOT NULL",
+    """CREATE TABLE charges_anew (
+        placement {text} PRIMARY KEY, task {text} NOT NULL, client {text} NOT NULL, provider {text} NOT NULL,
+        model {text} NOT NULL, at {int} NOT NULL, currency {text} NOT NULL, resolution {text} NOT NULL,
+        per_second {int}, estimate {int}, amount {int}){strict}""",
+    "INSERT INTO charges_anew SELECT placement, task, client, provider, model, at, currency, resolution, per_second,"
+    " estimate, amount FROM charges",
+    "DROP TABLE charges",
+    "ALTER TABLE charges_anew RENAME TO charges",
+    "CREATE INDEX charges_by_client ON charges (client, currency, at, amount, estimate)",
+    "CREATE INDEX charges_by_time ON charges (at)",
+    "CREATE INDEX charges_by_task ON charges (task)",
+    f"""CREATE TABLE replays (
+        id {{text}} PRIMARY KEY, client {{text}} NOT NULL, selection {{json}} NOT NULL, new_id {{int}} NOT NULL,
+        rate {{int}} NOT NULL, state {{text}} NOT NULL {_one_of("state", ReplayState)}, created_at {{int}} NOT NULL,
+        cursor_at {{int}} NOT NULL, cursor_id {{text}} NOT NULL, matched {{int}} NOT NULL, replayed {{int}} NOT NULL,
+        skipped {{int}} NOT NULL, due_at {{int}}, claimed_at {{int}}, finished_at {{int}}){{strict}}""",
+    "CREATE INDEX replays_due ON replays (due_at) WHERE due_at IS NOT NULL",
+    "CREATE INDEX replays_by_time ON replays (created_at, id)",
+    """CREATE TABLE replay_items (
+        replay {text} NOT NULL REFERENCES replays (id), created_at {int} NOT NULL, delivery {text} NOT NULL,
+        sent {text}, skipped {text}, PRIMARY KEY (replay, created_at, delivery)){strict}""",
+)
+
 STEPS: Mapping[str, tuple[str, ...]] = {
     "0001_first": FIRST,
     "0002_money": MONEY,
@@ -142,6 +193,7 @@ STEPS: Mapping[str, tuple[str, ...]] = {
     "0005_quotes": QUOTES,
     "0006_doubts": DOUBTS,
     "0007_fairness": FAIRNESS,
+    "0008_again": AGAIN,
 }
 """Migrations by name, in order. A step that has shipped is never edited."""
 

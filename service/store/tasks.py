@@ -273,6 +273,6 @@ def insert_subscription(tx: Transaction, subscription: Subscription) -> None:
 def insert_delivery(tx: Transaction, delivery: Delivery) -> None:
     tx.run(
         f"INSERT INTO deliveries ({rows.columns(Delivery)}) VALUES ({rows.placeholders(Delivery)})"
-        " ON CONFLICT (subscription, type) DO NOTHING",
+        " ON CONFLICT (subscription, type) WHERE replay_of IS NULL DO NOTHING",
         **rows.values(delivery),
     )

@@ -9,7 +9,18 @@ from typing import Any
 from uuid import uuid4
 
 from service.store import Store
-from service.tasks import Delivery, DeliveryState, Format, Placement, Subscription, Task, TaskState, Verdict
+from service.tasks import (
+    NO_RESULT,
+    Delivery,
+    DeliveryState,
+    Format,
+    Placement,
+    Subscription,
+    Task,
+    TaskState,
+    Verdict,
+    fail,
+)
 from service.tell import receiver_of
 from tests.service.postgres import ADDRESS, PostgresEngine
 
@@ -88,6 +99,10 @@ def a_message(task: Task, subscription: Subscription, **changes: Any) -> Deliver
         }
         | changes
     )
+
+
+def ended(task: Task) -> Task:
+    return fail(task, NO_RESULT, NOW, "look")
 
 
 async def kept(store: Store, **changes: Any) -> Task:

@@ -11,8 +11,8 @@ import pytest
 
 from service.store import Store
 from service.store.lookups import NEWEST
-from service.tasks import NO_RESULT, Attempt, Delivery, DeliveryState, Task, Verdict, fail
-from tests.service.nouns import ENGINES, NOW, a_message, a_placement, a_subscription, a_task, opened
+from service.tasks import Attempt, Delivery, DeliveryState, Verdict
+from tests.service.nouns import ENGINES, NOW, a_message, a_placement, a_subscription, a_task, ended, opened
 
 pytestmark = pytest.mark.anyio
 LEASE = NOW + 60_000
@@ -32,10 +32,6 @@ async def told(store: Store, **changes: Any) -> Delivery:
     delivery = a_message(task, subscription, **changes)
     await store.tasks.record(ended(task), Verdict.ENDED, lambda _: delivery)
     return delivery
-
-
-def ended(task: Task) -> Task:
-    return fail(task, NO_RESULT, NOW, "look")
 
 
 def an_attempt(delivery: Delivery, **changes: Any) -> Attempt:

@@ -20,7 +20,7 @@ from service.store import AlreadyServed, Store
 from service.store.engine import Transaction
 from service.store.schema import STEPS, render
 from service.store.sqlite import SqliteEngine, connect
-from service.tasks import TaskState
+from service.tasks import DeliveryState, TaskState
 from tests.service.nouns import NOW, a_task, kept
 
 pytestmark = pytest.mark.anyio
@@ -197,13 +197,16 @@ async def test_every_table_is_strict_and_knows_the_states(tmp_path: Path) -> Non
         "charges",
         "quotes",
         "completions",
+        "replays",
+        "replay_items",
     }
     for change in (
         "UPDATE tasks SET state = 'DONE'",
         "UPDATE tasks SET created_at = 'yesterday'",
         "UPDATE placements SET verdict = 'lost'",
         "UPDATE subscriptions SET format = 'xml'",
-        "INSERT INTO deliveries SELECT '', task, id, '', '', '', '', 'SENT', x'', 1, 0, 0, 1, 1, 1 FROM subscriptions",
+        "INSERT INTO deliveries SELECT '', task, id, '', '', '', '', 'SENT', x'', 1, 0, 0, 1, 1, 1, NULL"
+        " FROM subscriptions",
         "DELETE FROM tasks",
         "INSERT INTO attempts VALUES ('nobody', 1, 1, 1, 'v', 'r', NULL, NULL, NULL)",
     ):
@@ -242,6 +245,12 @@ async def test_a_file_of_the_first_version_is_taken_over_with_its_tasks(tmp_path
         "INSERT INTO placements (id, task, provider, verdict, sent_at, upstream_id, due_at, looks, misses, empty)"
         " VALUES ('p', 't', 'acedata', 'accepted', 1, 'up', 5, 0, 0, 0)"
     )
+    connection.execute("INSERT INTO subscriptions VALUES ('s', 't', 'https://hook.example.com/', 'own', 1)")
+    connection.execute(
+        "INSERT INTO deliveries VALUES ('msg_1', 't', 's', 'open', 'https://hook.example.com/', 'hook.example.com',"
+        " 'task.succeeded', 'EXHAUSTED', x'7b7d', 1, 1, 1, NULL, NULL, NULL)"
+    )
+    connection.execute("INSERT INTO attempts VALUES ('msg_1', 1, 2, 3, 'bad_status', 'answered 500', 500, 'no', NULL)")
     connection.close()
     store = Store.open(tmp_path / "ringback.db")
     task = await store.lookups.task("t")
@@ -249,4 +258,8 @@ async def test_a_file_of_the_first_version_is_taken_over_with_its_tasks(tmp_path
     assert (task.pinned, task.passed, task.reopened_at) == (False, (), None)
     [placement] = await store.placements.claim_looks("acedata", NOW, NOW + 1, 10)
     assert (placement.account, placement.outcome, placement.credential) == ("", None, None)
+    delivery = await store.deliveries.get("msg_1", None)
+    assert delivery is not None
+    assert (delivery.body, delivery.state, delivery.replay_of) == (b"{}", DeliveryState.EXHAUSTED, None)
+    assert [one.reply for one in await store.deliveries.attempts("msg_1")] == ["no"]
     await store.close()
