@@ -140,7 +140,7 @@ class Ringback:
         failover = Failover(self.upstreams, self.shapes, self.catalogue, elsewhere=elsewhere)
         times = settings.retry_failed_times if settings.failover == "retry_failed" else 0
         retries = Retries(store, failover, settle, clock, self._jitter, self._wake, times)
-        receiver = Receiver(store, self.teller, clock, self._ended, settle, retries.instead)
+        receiver = Receiver(store, self.teller, clock, self._told, settle, retries.instead)
         sender = Sender(
             store, receiver, self.operator, self.upstreams, failover, self.learned, self.shapes, self.urls, clock,
             timing, self._jitter, self._wake, _row_id,
@@ -192,10 +192,11 @@ class Ringback:
         if worker in self.workers:
             self.workers[worker].wake()
 
-    def _ended(self, task: Task) -> None:
-        self.waiting.ended(task)
+    def _told(self, task: Task) -> None:
         self._wake("deliver")
-        self._wake(f"send.{task.provider}")  # there is room for one more
+        if task.ended:
+            self.waiting.ended(task)
+            self._wake(f"send.{task.provider}")  # there is room for one more
 
     @property
     def house(self) -> House:

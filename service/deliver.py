@@ -16,13 +16,13 @@ from urllib.parse import urlsplit
 from service.backoff import Jitter, next_delivery
 from service.clients import Clients
 from service.clock import Clock
+from service.deliveries import Attempt, Delivery, DeliveryState
 from service.egress import Refused
 from service.guard import EgressGuard
 from service.http import Client, NoReply, Reply, send_once
 from service.logs import get_logger
 from service.signing import sign
 from service.store import Store
-from service.tasks import Attempt, Delivery, DeliveryState
 from service.vault import Unopenable
 
 log = get_logger("deliver")

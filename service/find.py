@@ -15,13 +15,14 @@ from adapters.providers import Provider
 from service.callback_urls import CallbackUrls
 from service.clients import Client, Clients
 from service.clock import Clock
+from service.deliveries import Format
 from service.errors import Refused, refused
 from service.logs import get_logger
 from service.operator import Operator
 from service.pacing import Bucket
 from service.silence import THROTTLED_SECONDS
 from service.store import Store
-from service.tasks import Format, Task
+from service.tasks import Task
 from service.upstream import Unheard, Upstream
 from service.upstreams import Upstreams
 

@@ -22,22 +22,22 @@ log = get_logger("receive")
 
 
 class Receiver:
-    """`on_end` is told of every ended task once it is on disk (held requests, the deliverer). `instead` may write
-    something else than the end that a task would have next: then that is how it moved (service.retry)."""
+    """`on_told` hears of every task with something to tell once it is on disk (held requests, the deliverer). `instead`
+    may write something else than the end that a task would have next: then that is how it moved (service.retry)."""
 
     def __init__(
         self,
         store: Store,
         teller: Teller,
         clock: Clock,
-        on_end: Callable[[Task], None],
+        on_told: Callable[[Task], None],
         settle: Settle = settled,
         instead: Callable[[Task, Task], Awaitable[Task | None]] | None = None,
     ) -> None:
         self._store = store
         self._teller = teller
         self._clock = clock
-        self._on_end = on_end
+        self._on_told = on_told
         self._settle = settle
         self._instead = instead
 
@@ -134,6 +134,6 @@ class Receiver:
             provider=task.provider,
             detector=task.detector,
         )
-        if task.ended:
-            self._on_end(task)
+        if task.told:
+            self._on_told(task)
         return True

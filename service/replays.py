@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from service.tasks import DeliveryState
+from service.deliveries import DeliveryState
 
 DEFAULT_RATE, HIGHEST_RATE = 50, 1000
 """Deliveries a second."""

@@ -19,6 +19,7 @@ from service.answers import Connection, OpenAnswers
 from service.choose import choose, price_at
 from service.clients import Client
 from service.clock import Clock
+from service.deliveries import Format, Subscription
 from service.egress import Refused as RefusedUrl
 from service.errors import Refused, refused
 from service.failover import Failover
@@ -28,7 +29,7 @@ from service.logs import get_logger
 from service.operator import Operator
 from service.send import Sender
 from service.store import Store
-from service.tasks import Format, Placement, Subscription, Task, TaskState, Verdict
+from service.tasks import Placement, Task, TaskState, Verdict
 from service.timing import Timing
 from service.upstreams import Upstreams
 

@@ -1,8 +1,7 @@
 """The nouns of the house and the tables of their states. Pure values: no input or output, no clock.
 
-A Task is one video asked for by one client. A Placement is one send of it to one upstream account. A Subscription is
-one URL that wants to know the end. A Delivery is one message to one subscription, an Attempt one POST of it.
-Times are integer milliseconds.
+A Task is one video asked for by one client. A Placement is one send of it to one upstream account. Who is told of its
+end stands in `service.deliveries`. Times are integer milliseconds.
 """
 
 from __future__ import annotations
@@ -82,20 +81,6 @@ class Verdict(StrEnum):
     ENDED = "ended"
 
 
-class DeliveryState(StrEnum):
-    PENDING = "PENDING"
-    DELIVERED = "DELIVERED"
-    EXHAUSTED = "EXHAUSTED"  # every attempt of the schedule failed
-    ABANDONED = "ABANDONED"  # the receiver answered 410 Gone
-
-
-class Format(StrEnum):
-    """What a subscriber is sent: the client's own shape, or Ringback's event."""
-
-    OWN = "own"
-    EVENT = "event"
-
-
 OUTCOME_UNKNOWN = Failure(
     Category.OURS,
     "outcome_unknown",
@@ -154,6 +139,11 @@ class Task:
         return self.state in ENDED
 
     @property
+    def told(self) -> bool:
+        """Whether its state is one that subscribers may be told of."""
+        return self.ended or self.state is TaskState.RUNNING
+
+    @property
     def watched(self) -> bool:
         """Created at the provider by somebody else: there is no request of a client, so nothing can be sent (again)."""
         return not self.path
@@ -191,55 +181,6 @@ class Placement:
     expected_at: int | None = None
     hinted_by: str | None = None
     watched: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Subscription:
-    id: str
-    task: str
-    url: str
-    format: Format
-    created_at: int
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """One message. Its `id` is the `webhook-id` and `body` its exact bytes, both fixed for every attempt and replay.
-    `receiver` is the host and port of its `url`: a slow one may not take the attempts of all others.
-    `attempts` counts all POSTs, `tries` those since the schedule last began; `claimed_at` is set during one.
-    `replay_of` is the earlier message that this one repeats under an id of its own. Without a body it was pruned."""
-
-    id: str
-    task: str
-    subscription: str
-    client: str
-    url: str
-    receiver: str
-    type: str
-    state: DeliveryState
-    body: bytes
-    created_at: int
-    attempts: int = 0
-    tries: int = 0
-    due_at: int | None = None
-    claimed_at: int | None = None
-    delivered_at: int | None = None
-    replay_of: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One POST of a delivery and what came of it; `verdict` is "delivered" or the kind of failure."""
-
-    delivery: str
-    number: int
-    started_at: int
-    elapsed_ms: int
-    verdict: str
-    reason: str
-    status: int | None = None
-    reply: str | None = None
-    next_at: int | None = None
 
 
 def advance(task: Task, report: Report, now: int, detector: str, *, earlier: bool = False) -> Task | None:

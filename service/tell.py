@@ -7,16 +7,17 @@ Ringback's own form, the same for every shape.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from adapters.base import Adapter
 from adapters.messages import Report
-from service.tasks import Delivery, DeliveryState, Format, Subscription, Task, TaskState, describe
+from service.deliveries import RUNNING, Delivery, DeliveryState, Format, Subscription, receiver_of
+from service.tasks import Task, TaskState, describe
 
 TYPES: Mapping[TaskState, str] = {
+    TaskState.RUNNING: RUNNING,
     TaskState.SUCCEEDED: "task.succeeded",
     TaskState.FAILED: "task.failed",
     TaskState.CANCELED: "task.canceled",
@@ -36,7 +37,7 @@ class Teller:
         self._new_id = new_id
 
     def message(self, task: Task, subscription: Subscription, *, recovered: bool = False) -> Delivery:
-        """The delivery that tells `subscription` how `task` ended, due at once; `recovered` if another end was told."""
+        """The delivery that tells `subscription` how `task` is, due at once; `recovered` if another end was told."""
         type_ = RECOVERED if recovered else TYPES[task.state]
         now = task.finished_at or task.updated_at
         return Delivery(
@@ -48,9 +49,10 @@ class Teller:
             receiver=receiver_of(subscription.url),
             type=type_,
             state=DeliveryState.PENDING,
-            body=self._body(task, subscription.format, type_),
+            body=self._body(task, subscription.format or Format.OWN, type_),
             created_at=now,
             due_at=now,
+            endpoint=subscription.endpoint,
         )
 
     def _body(self, task: Task, form: Format, type_: str) -> bytes:
@@ -58,11 +60,6 @@ class Teller:
             event(task, type_) if form is Format.EVENT else self._shapes[task.shape].write_callback(describe(task))
         )
         return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def receiver_of(url: str) -> str:
-    """Host and port as they stand in a URL."""
-    return re.split(r"[/?#]", url.partition("://")[2], maxsplit=1)[0].lower()
 
 
 def event(task: Task, type_: str) -> dict[str, Any]:

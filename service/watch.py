@@ -10,11 +10,12 @@ from adapters.catalogue import Catalogue
 from adapters.messages import Report, State
 from service.backoff import Jitter, spread
 from service.clock import Clock
+from service.deliveries import Subscription
 from service.find import Finder, Found, Wish, unknown
 from service.logs import get_logger
 from service.poll import AGAIN_SECONDS
 from service.store import Store
-from service.tasks import Placement, Subscription, Task, TaskState, Verdict, advance
+from service.tasks import Placement, Task, TaskState, Verdict, advance
 from service.tell import Teller
 from service.vault import Vault
 
@@ -68,7 +69,8 @@ class Watcher:
         known = await self._store.watches.watch(task, placement, subscriptions, self._teller.message)
         if known is None:
             log.event("task.watched", task=task.id, client=task.client, provider=task.provider, state=task.state)
-            self._wake("deliver" if task.ended else f"look.{found.account.label}")
+            for queue in ("deliver", f"look.{found.account.label}"):
+                self._wake(queue)
         return known
 
     async def _subscribe(self, wish: Wish, task: Task) -> Task:

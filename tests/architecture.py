@@ -25,6 +25,7 @@ LAYERS = (
     | {"http", "pool", "guard", "network", "egress", "signing", "vault", "metrics"},
     {
         "tasks",
+        "deliveries",
         "replays",
         "price",
         "ledger",

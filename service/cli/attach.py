@@ -9,8 +9,8 @@ from service.cli.exits import Misused
 from service.cli.options import json_option
 from service.cli.output import print_json
 from service.cli.wait import finish, timeout_option
+from service.deliveries import Format
 from service.settings import read_variable
-from service.tasks import Format
 
 
 @click.command()

@@ -9,7 +9,7 @@ import click
 from service.cli.client import Client
 from service.cli.options import json_option, limit_option
 from service.cli.output import print_json, print_table, when
-from service.tasks import DeliveryState
+from service.deliveries import DeliveryState
 
 COLUMNS = ("id", "state", "attempts", "type", "task", "to", "next attempt")
 

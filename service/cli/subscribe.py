@@ -7,7 +7,7 @@ import click
 from service.cli.client import Client
 from service.cli.options import json_option
 from service.cli.output import print_json
-from service.tasks import Format
+from service.deliveries import Format
 
 
 @click.command()

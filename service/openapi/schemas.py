@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from service.deliveries import DeliveryState, Format
 from service.openapi.money import MONEY_SCHEMAS
 from service.openapi.words import (
     ADDRESS,
@@ -24,7 +25,7 @@ from service.openapi.words import (
     ref,
     some,
 )
-from service.tasks import DeliveryState, Format, TaskState
+from service.tasks import TaskState
 from service.tell import RECOVERED, TYPES
 
 ID = described(TEXT, "Ringback's id of the task, a UUID")

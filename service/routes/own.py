@@ -13,6 +13,7 @@ from starlette.routing import Route
 from adapters.messages import Category
 from adapters.model import Model
 from service.advice import next_step
+from service.deliveries import Attempt, Delivery, DeliveryState
 from service.errors import refused
 from service.ledger import Charge
 from service.look_times import stalled
@@ -22,7 +23,7 @@ from service.routes.money import charged
 from service.routes.pages import LONGEST_PAGE, cursor, page
 from service.routes.subscriptions import shown
 from service.store.lookups import NEWEST
-from service.tasks import Attempt, Delivery, DeliveryState, Placement, Task, TaskState
+from service.tasks import Placement, Task, TaskState
 from service.tell import iso, summary
 
 

@@ -18,6 +18,7 @@ from adapters.base import Adapter, BatchAdapter, CancelAdapter, ListAdapter
 from adapters.messages import Acceptance, Category, Fields, Listing, Page, Query, Report, State, Unreadable
 from service.answers import Connection, digest
 from service.clients import Client
+from service.deliveries import Format
 from service.errors import refused
 from service.jsondoor import Malformed, read_json
 from service.logs import get_logger
@@ -35,7 +36,7 @@ from service.routes.edge import (
     shape_name,
 )
 from service.submit import Order
-from service.tasks import TOLD, Format, Task, describe
+from service.tasks import TOLD, Task, describe
 
 log = get_logger("routes")
 ORDER_HEADERS = ("x-callback-url", "x-callback-format", "x-ringback-metadata", "x-ringback-provider")

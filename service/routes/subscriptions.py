@@ -11,9 +11,9 @@ from starlette.responses import Response as HttpResponse
 from starlette.routing import Route
 
 from adapters.messages import Category
+from service.deliveries import Format, Subscription
 from service.errors import refused
 from service.routes.edge import caller, house_of, not_found, read_fields, scope
-from service.tasks import Format, Subscription
 from service.tell import iso
 
 

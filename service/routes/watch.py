@@ -14,10 +14,10 @@ from starlette.routing import Route
 
 from adapters.messages import Category
 from service.clients import Client
+from service.deliveries import Format
 from service.errors import Refused, refused
 from service.find import Wish
 from service.routes.edge import METADATA_BYTES, caller, house_of, read_fields
-from service.tasks import Format
 from service.tell import summary
 
 FIELDS = ("provider", "task_id", "callback_url", "format", "upstream_key", "model", "metadata")

@@ -11,6 +11,7 @@ from service.store.costs import CostVerbs
 from service.store.decisions import DecisionVerbs
 from service.store.deliveries import DeliveryVerbs
 from service.store.doubts import DoubtVerbs
+from service.store.endpoints import EndpointVerbs
 from service.store.engine import AlreadyServed, Engine
 from service.store.events import OperatorEventVerbs
 from service.store.keys import Key, KeyVerbs
@@ -19,6 +20,7 @@ from service.store.placements import PlacementVerbs
 from service.store.queues import Queue, QueueVerbs
 from service.store.replays import ReplayVerbs
 from service.store.room import Seat
+from service.store.secrets import SecretVerbs
 from service.store.sends import Placed, Road, SendVerbs
 from service.store.sqlite import SqliteEngine
 from service.store.tasks import TaskVerbs
@@ -42,8 +44,10 @@ class Store:
         self.queues = QueueVerbs(engine)
         self.lookups = Lookups(engine)
         self.deliveries = DeliveryVerbs(engine)
+        self.endpoints = EndpointVerbs(engine)
         self.replays = ReplayVerbs(engine)
         self.keys = KeyVerbs(engine)
+        self.secrets = SecretVerbs(engine)
         self.events = OperatorEventVerbs(engine)
         self.completions = CompletionVerbs(engine)
 

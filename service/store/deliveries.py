@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
+from service.deliveries import Attempt, Delivery, DeliveryState
 from service.store import rows
 from service.store.engine import Engine, Transaction
 from service.store.lookups import Place
-from service.store.tasks import insert_delivery
-from service.tasks import Attempt, Delivery, DeliveryState
+from service.store.subscriptions import insert_delivery
 
 
 class DeliveryVerbs:

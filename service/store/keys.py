@@ -8,6 +8,7 @@ from service.allowances import Allowance
 from service.store import rows
 from service.store.allowances import keep_allowance
 from service.store.engine import Engine, Transaction
+from service.store.secrets import retire
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,21 @@ class KeyVerbs:
         def verb(tx: Transaction) -> bool:
             sql = "UPDATE keys SET revoked_at = :now WHERE id = :id AND revoked_at IS NULL"
             return tx.run(sql, id=key, now=now) == 1
+
+        return await self._engine.write(verb)
+
+    async def rotate(self, key: str, secret: bytes, now: int, until: int) -> bool:
+        """A new webhook secret (sealed), the old one signs too before `until`. False if there is no such key, or it
+        was revoked."""
+
+        def verb(tx: Transaction) -> bool:
+            tx.lock(f"keys {key}")
+            was = tx.one("SELECT secret FROM keys WHERE id = :id AND revoked_at IS NULL", id=key)
+            if was is None:
+                return False
+            tx.run("UPDATE keys SET secret = :secret WHERE id = :id", id=key, secret=secret)
+            retire(tx, key, (bytes(was["secret"]),), now, until)
+            return True
 
         return await self._engine.write(verb)
 

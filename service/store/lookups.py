@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from adapters.messages import Listing
+from service.deliveries import Subscription
 from service.store import rows
 from service.store.engine import Engine, Transaction
 from service.store.schema import LIVE
-from service.tasks import ENDED, Placement, Subscription, Task, TaskState
+from service.store.subscriptions import subscriptions_of
+from service.tasks import ENDED, Placement, Task, TaskState
 
 Place = tuple[int, str]
 """Where a page of a list ended: the creation and the id of its last row. The id tells rows of one millisecond apart."""
@@ -129,11 +131,4 @@ class Lookups:
         return await self._engine.read(verb)
 
     async def subscriptions(self, task: str) -> list[Subscription]:
-        def verb(tx: Transaction) -> list[Subscription]:
-            found = tx.all(
-                f"SELECT {rows.columns(Subscription)} FROM subscriptions WHERE task = :task ORDER BY created_at, id",
-                task=task,
-            )
-            return [rows.read_subscription(row) for row in found]
-
-        return await self._engine.read(verb)
+        return await self._engine.read(lambda tx: subscriptions_of(tx, task))

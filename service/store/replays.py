@@ -10,13 +10,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from service.deliveries import Delivery, DeliveryState
 from service.replays import Replay, ReplayState, Selection, Skipped
 from service.store import rows
 from service.store.deliveries import send_again
 from service.store.engine import Engine, Row, Transaction
 from service.store.lookups import Place
 from service.store.selection import Preview, matching, preview
-from service.tasks import Delivery, DeliveryState
 
 BEGINNING: Place = (-1, "")
 

@@ -9,8 +9,18 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from adapters.messages import Category, Failure, Report, State, Usage
+from service.deliveries import (
+    Attempt,
+    Delivery,
+    DeliveryState,
+    DisabledBy,
+    Endpoint,
+    Format,
+    Signature,
+    Subscription,
+)
 from service.store.engine import Row
-from service.tasks import Attempt, Delivery, DeliveryState, Format, Placement, Subscription, Task, TaskState, Verdict
+from service.tasks import Placement, Task, TaskState, Verdict
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -102,8 +112,40 @@ def read_placement(row: Row) -> Placement:
     )
 
 
+def subscription_values(subscription: Subscription) -> dict[str, Any]:
+    return values(subscription) | {"events": dump(subscription.events)}
+
+
 def read_subscription(row: Row) -> Subscription:
-    return Subscription(**{**row, "format": Format(row["format"])})
+    form = None if row["format"] is None else Format(row["format"])
+    return Subscription(**{**row, "format": form, "events": _tuple(row["events"])})
+
+
+def endpoint_values(endpoint: Endpoint) -> dict[str, Any]:
+    lists = {"events": dump(endpoint.events), "schedule": dump(endpoint.schedule)}
+    return values(endpoint) | lists | {"is_default": int(endpoint.is_default)}
+
+
+def read_endpoint(row: Row) -> Endpoint:
+    headers, by = row["headers"], row["disabled_by"]
+    return Endpoint(
+        **{
+            **row,
+            "events": _tuple(row["events"]),
+            "format": Format(row["format"]),
+            "schedule": _tuple(row["schedule"]),
+            "headers": None if headers is None else bytes(headers),
+            "signature": Signature(row["signature"]),
+            "secret": bytes(row["secret"]),
+            "signing_key": bytes(row["signing_key"]),
+            "is_default": bool(row["is_default"]),
+            "disabled_by": None if by is None else DisabledBy(by),
+        }
+    )
+
+
+def _tuple(value: Any) -> tuple[Any, ...] | None:
+    return None if value is None else tuple(load(value))
 
 
 def read_delivery(row: Row) -> Delivery:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
+from service.deliveries import DeliveryState, DisabledBy, Format, Signature
 from service.replays import ReplayState
-from service.tasks import DeliveryState, Format, TaskState, Verdict
+from service.tasks import TaskState, Verdict
 
 
 def _one_of(column: str, values: Iterable[StrEnum]) -> str:
@@ -47,9 +48,9 @@ FIRST = (
     """CREATE TABLE callbacks (
         placement {text} NOT NULL REFERENCES placements (id), digest {text} NOT NULL, body {bytes} NOT NULL,
         upstream_id {text}, received_at {int} NOT NULL, PRIMARY KEY (placement, digest)){strict}""",
-    f"""CREATE TABLE subscriptions (
-        id {{text}} PRIMARY KEY, task {{text}} NOT NULL REFERENCES tasks (id), url {{text}} NOT NULL,
-        format {{text}} NOT NULL {_one_of("format", Format)}, created_at {{int}} NOT NULL){{strict}}""",
+    """CREATE TABLE subscriptions (
+        id {text} PRIMARY KEY, task {text} NOT NULL REFERENCES tasks (id), url {text} NOT NULL,
+        format {text} NOT NULL CHECK (format IN ('own', 'event')), created_at {int} NOT NULL){strict}""",
     "CREATE INDEX subscriptions_by_task ON subscriptions (task)",
     f"""CREATE TABLE deliveries (
         id {{text}} PRIMARY KEY, task {{text}} NOT NULL REFERENCES tasks (id),
@@ -185,6 +186,31 @@ AGAIN = (
         sent {text}, skipped {text}, PRIMARY KEY (replay, created_at, delivery)){strict}""",
 )
 
+ENDPOINTS = (
+    f"""CREATE TABLE endpoints (
+        id {{text}} PRIMARY KEY, client {{text}} NOT NULL, url {{text}} NOT NULL, description {{text}} NOT NULL,
+        events {{json}}, format {{text}} NOT NULL {_one_of("format", Format)},
+        schedule {{json}}, timeout_seconds {{int}}, headers {{bytes}},
+        signature {{text}} NOT NULL {_one_of("signature", Signature)},
+        secret {{bytes}} NOT NULL, signing_key {{bytes}} NOT NULL, is_default {{int}} NOT NULL,
+        rate_per_second {{int}}, concurrency {{int}}, created_at {{int}} NOT NULL, updated_at {{int}} NOT NULL,
+        disabled_at {{int}}, disabled_by {{text}} {_one_of("disabled_by", DisabledBy)}){{strict}}""",
+    "CREATE INDEX endpoints_by_client ON endpoints (client, created_at, id)",
+    "CREATE UNIQUE INDEX endpoints_default ON endpoints (client) WHERE is_default = 1",
+    "CREATE TABLE retired_secrets (owner {text} NOT NULL, secret {bytes} NOT NULL, until {int} NOT NULL){strict}",
+    "CREATE INDEX retired_secrets_by_owner ON retired_secrets (owner, until)",
+    # A CHECK cannot be changed on SQLite, but a column goes with its own.
+    f"ALTER TABLE subscriptions ADD COLUMN form {{text}} {_one_of('form', Format)}",
+    "UPDATE subscriptions SET form = format",
+    "ALTER TABLE subscriptions DROP COLUMN format",
+    "ALTER TABLE subscriptions RENAME COLUMN form TO format",
+    "ALTER TABLE subscriptions ADD COLUMN endpoint {text}",
+    "ALTER TABLE subscriptions ADD COLUMN events {json}",
+    "ALTER TABLE deliveries ADD COLUMN endpoint {text}",
+    "ALTER TABLE deliveries ADD COLUMN content_type {text} NOT NULL DEFAULT 'application/json'",
+    "CREATE INDEX deliveries_by_endpoint ON deliveries (endpoint, state) WHERE endpoint IS NOT NULL",
+)
+
 STEPS: Mapping[str, tuple[str, ...]] = {
     "0001_first": FIRST,
     "0002_money": MONEY,
@@ -194,6 +220,7 @@ STEPS: Mapping[str, tuple[str, ...]] = {
     "0006_doubts": DOUBTS,
     "0007_fairness": FAIRNESS,
     "0008_again": AGAIN,
+    "0009_endpoints": ENDPOINTS,
 }
 """Migrations by name, in order. A step that has shipped is never edited."""
 

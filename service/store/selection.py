@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from service.deliveries import Delivery
 from service.replays import Selection
 from service.store import rows
 from service.store.engine import Transaction
-from service.tasks import Delivery
 
 SAMPLE = 5
 FAILED = "state IN ('EXHAUSTED', 'ABANDONED', 'PENDING')"

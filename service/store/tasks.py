@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from adapters.messages import Report
+from service.deliveries import Delivery, Subscription
 from service.ledger import UNPRICED, Quote, Settle, settled
 from service.store import rows
 from service.store.allowances import reserve
@@ -19,11 +21,8 @@ from service.store.doubts import go_on, hold
 from service.store.engine import Engine, Transaction
 from service.store.repeats import TWINS_MS, repeated
 from service.store.room import Seat, lock_sends, seated
-from service.tasks import Delivery, Placement, Subscription, Task, TaskState, Verdict
-
-Message = Callable[[Subscription], Delivery]
-"""Makes the delivery that tells one subscription of a task's end."""
-
+from service.store.subscriptions import Message, insert_subscription, subscriptions_of, tell
+from service.tasks import Placement, Task, TaskState, Verdict
 
 CURRENT = "id = (SELECT task FROM placements WHERE id = :placement) AND placement = :placement"
 """The task whose current placement is this one."""
@@ -81,10 +80,10 @@ class TaskVerbs:
     async def subscribe(
         self, subscription: Subscription, client: str | None, message: Callable[[Task, Subscription], Delivery]
     ) -> Subscription | None:
-        """Keeps a later subscription; of an ended task it opens the delivery too.
+        """Keeps a later subscription; of a task with anything to tell it opens the delivery too.
 
-        Returns the one that is kept (an earlier one for the same URL and format counts), None if the client has no such
-        task. The UPDATE that changes nothing locks the row: the task cannot end between the look and the INSERT."""
+        Returns the one that is kept (an earlier one for the same counts), None if the client has no such task. The
+        UPDATE that changes nothing locks the row: the task cannot end between the look and the INSERT."""
 
         def verb(tx: Transaction) -> Subscription | None:
             row = tx.one(
@@ -95,12 +94,12 @@ class TaskVerbs:
             if row is None:
                 return None
             task = rows.read_task(row)
-            for earlier in _subscriptions(tx, task):
-                if (earlier.url, earlier.format) == (subscription.url, subscription.format):
+            for earlier in subscriptions_of(tx, task.id):
+                if earlier.same_as(subscription):
                     return earlier
             insert_subscription(tx, subscription)
-            if task.ended:
-                insert_delivery(tx, message(task, subscription))
+            if task.told:
+                tell(tx, subscription, partial(message, task))
             return subscription
 
         return await self._engine.write(verb)
@@ -166,9 +165,9 @@ class TaskVerbs:
         placement: str | None = None,
         settle: Settle = settled,
     ) -> bool:
-        """Writes `task` if its row still has the version it was made from, and with an ended task its deliveries and
-        the end of `placement` (None: of its current one, if that is open) with what it cost. False: somebody else was
-        first, nothing was written."""
+        """Writes `task` if its row still has the version it was made from, with the deliveries that tell of it; and
+        with an ended task the end of `placement` (None: of its current one, if that is open) with what it cost. False:
+        somebody else was first, nothing was written."""
 
         def verb(tx: Transaction) -> bool:
             values = rows.task_values(replace(task, version=task.version + 1)) | {"was": task.version}
@@ -186,7 +185,9 @@ class TaskVerbs:
                 if closing is not None:
                     late = placement is not None  # given up before, it has a last word after all
                     close_placement(tx, closing, verdict, None, task.outcome, settle, late=late)
-                _open_deliveries(tx, task, message)
+            if task.told and message is not None:
+                for subscription in subscriptions_of(tx, task.id):
+                    tell(tx, subscription, message)
             return True
 
         return await self._engine.write(verb)
@@ -249,30 +250,3 @@ def _move(tx: Transaction, placement: str, before: Sequence[TaskState], after: T
         after=after, now=now, placement=placement,
     )  # fmt: skip
     return None if row is None else rows.read_task(row)
-
-
-def _open_deliveries(tx: Transaction, task: Task, message: Message | None) -> None:
-    if message is None:
-        return
-    for subscription in _subscriptions(tx, task):
-        insert_delivery(tx, message(subscription))
-
-
-def _subscriptions(tx: Transaction, task: Task) -> list[Subscription]:
-    found = tx.all(f"SELECT {rows.columns(Subscription)} FROM subscriptions WHERE task = :task", task=task.id)
-    return [rows.read_subscription(row) for row in found]
-
-
-def insert_subscription(tx: Transaction, subscription: Subscription) -> None:
-    tx.run(
-        f"INSERT INTO subscriptions ({rows.columns(Subscription)}) VALUES ({rows.placeholders(Subscription)})",
-        **rows.values(subscription),
-    )
-
-
-def insert_delivery(tx: Transaction, delivery: Delivery) -> None:
-    tx.run(
-        f"INSERT INTO deliveries ({rows.columns(Delivery)}) VALUES ({rows.placeholders(Delivery)})"
-        " ON CONFLICT (subscription, type) WHERE replay_of IS NULL DO NOTHING",
-        **rows.values(delivery),
-    )

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
+from service.deliveries import Delivery, Subscription
 from service.store import rows
 from service.store.engine import Engine, Transaction
 from service.store.placements import LOOKED_AT
-from service.store.tasks import insert_delivery, insert_subscription, insert_task
-from service.tasks import Delivery, Placement, Subscription, Task
+from service.store.subscriptions import insert_subscription, tell
+from service.store.tasks import insert_task
+from service.tasks import Placement, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,8 @@ class WatchVerbs:
         subscriptions: Sequence[Subscription],
         message: Callable[[Task, Subscription], Delivery],
     ) -> Task | None:
-        """Keeps a task that was created elsewhere, with what is known of it; of an ended one it opens the deliveries.
+        """Keeps a task that was created elsewhere, with what is known of it; of one with anything to tell it opens the
+        deliveries.
 
         Returns the task that has this upstream id already, whosever it is, and keeps nothing."""
 
@@ -48,8 +52,8 @@ class WatchVerbs:
                 return _task_of(tx, placement.provider, placement.upstream_id)
             for subscription in subscriptions:
                 insert_subscription(tx, subscription)
-                if task.ended:
-                    insert_delivery(tx, message(task, subscription))
+                if task.told:
+                    tell(tx, subscription, partial(message, task))
             return None
 
         return await self._engine.write(verb)

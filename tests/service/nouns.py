@@ -8,20 +8,9 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from service.deliveries import Delivery, DeliveryState, Endpoint, Format, Subscription, receiver_of
 from service.store import Store
-from service.tasks import (
-    NO_RESULT,
-    Delivery,
-    DeliveryState,
-    Format,
-    Placement,
-    Subscription,
-    Task,
-    TaskState,
-    Verdict,
-    fail,
-)
-from service.tell import receiver_of
+from service.tasks import NO_RESULT, Placement, Task, TaskState, Verdict, fail
 from tests.service.postgres import ADDRESS, PostgresEngine
 
 NOW = 1_760_000_000_000
@@ -79,6 +68,12 @@ def a_placement(task: Task, **changes: Any) -> Placement:
 def a_subscription(task: Task, **changes: Any) -> Subscription:
     fields = {"id": str(uuid4()), "task": task.id, "url": "https://hook.example.com/", "format": Format.OWN}
     return Subscription(**fields | {"created_at": NOW} | changes)
+
+
+def an_endpoint(**changes: Any) -> Endpoint:
+    fields = {"id": f"ep_{uuid4().hex}", "client": "env:first", "url": "https://hook.example.com/in"}
+    fields |= {"secret": b"sealed secret", "signing_key": b"sealed key", "created_at": NOW, "updated_at": NOW}
+    return Endpoint(**fields | changes)
 
 
 def a_message(task: Task, subscription: Subscription, **changes: Any) -> Delivery:

@@ -12,10 +12,11 @@ from typing import Any
 
 from adapters import SHAPES
 from adapters.catalogue import builtin
+from service.deliveries import Delivery, Subscription
 from service.receive import Receiver
 from service.store import Store
 from service.store.lookups import NEWEST
-from service.tasks import NEXT, OUTCOME_UNKNOWN, Delivery, Subscription, Task, TaskState, Verdict
+from service.tasks import NEXT, OUTCOME_UNKNOWN, Task, TaskState, Verdict
 from service.tell import RECOVERED, TYPES, Teller
 from tests.service.nouns import NOW, a_subscription
 

@@ -10,19 +10,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, precondition, rule
 
 from adapters.messages import ENDED, Category, Failure, Report, State
+from service.deliveries import Attempt, DeliveryState
 from service.reopen import reason_for, reopen
 from service.store import Store
 from service.store.room import Seat
-from service.tasks import (
-    OUTCOME_UNKNOWN,
-    TASK_EXPIRED,
-    Attempt,
-    DeliveryState,
-    Placement,
-    Task,
-    TaskState,
-    Verdict,
-)
+from service.tasks import OUTCOME_UNKNOWN, TASK_EXPIRED, Placement, Task, TaskState, Verdict
 from tests.service.nouns import a_placement, a_task
 from tests.service.store_laws import Run, Send, View, Watched, nth
 

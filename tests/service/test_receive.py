@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from adapters import SHAPES
 from adapters.catalogue import builtin
 from adapters.messages import Category, Failure, Report, State
+from service.deliveries import Delivery, Format
 from service.receive import Receiver
 from service.store import Store
 from service.store.lookups import NEWEST
-from service.tasks import NO_RESULT, OUTCOME_UNKNOWN, Delivery, Format, Task, TaskState, Verdict, advance
+from service.tasks import NO_RESULT, OUTCOME_UNKNOWN, Task, TaskState, Verdict, advance
 from service.tell import Teller
 from tests.service.nouns import NOW, a_subscription, a_task, kept, latest, placement_of, queued
 
@@ -52,7 +53,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
 async def test_an_end_is_on_disk_before_anybody_hears_of_it(desk: Desk) -> None:
     task = await queued(desk.store)
     seen = []
-    desk.receiver._on_end = lambda ended: seen.append(asyncio.ensure_future(latest(desk.store, ended)))
+    desk.receiver._on_told = lambda ended: seen.append(asyncio.ensure_future(latest(desk.store, ended)))
     moved = await desk.receiver.report(task, VIDEO, "callback")
     assert moved is not None
     [found] = await asyncio.gather(*seen)

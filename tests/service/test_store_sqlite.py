@@ -16,11 +16,12 @@ import pytest
 import sqlite_utils
 from sqlite_utils.migrations import Migrations
 
+from service.deliveries import DeliveryState, Format, Subscription
 from service.store import AlreadyServed, Store
 from service.store.engine import Transaction
 from service.store.schema import STEPS, render
 from service.store.sqlite import SqliteEngine, connect
-from service.tasks import DeliveryState, TaskState
+from service.tasks import TaskState
 from tests.service.nouns import NOW, a_task, kept
 
 pytestmark = pytest.mark.anyio
@@ -199,13 +200,15 @@ async def test_every_table_is_strict_and_knows_the_states(tmp_path: Path) -> Non
         "completions",
         "replays",
         "replay_items",
+        "endpoints",
+        "retired_secrets",
     }
     for change in (
         "UPDATE tasks SET state = 'DONE'",
         "UPDATE tasks SET created_at = 'yesterday'",
         "UPDATE placements SET verdict = 'lost'",
         "UPDATE subscriptions SET format = 'xml'",
-        "INSERT INTO deliveries SELECT '', task, id, '', '', '', '', 'SENT', x'', 1, 0, 0, 1, 1, 1, NULL"
+        "INSERT INTO deliveries SELECT '', task, id, '', '', '', '', 'SENT', x'', 1, 0, 0, 1, 1, 1, NULL, NULL, ''"
         " FROM subscriptions",
         "DELETE FROM tasks",
         "INSERT INTO attempts VALUES ('nobody', 1, 1, 1, 'v', 'r', NULL, NULL, NULL)",
@@ -245,7 +248,7 @@ async def test_a_file_of_the_first_version_is_taken_over_with_its_tasks(tmp_path
         "INSERT INTO placements (id, task, provider, verdict, sent_at, upstream_id, due_at, looks, misses, empty)"
         " VALUES ('p', 't', 'acedata', 'accepted', 1, 'up', 5, 0, 0, 0)"
     )
-    connection.execute("INSERT INTO subscriptions VALUES ('s', 't', 'https://hook.example.com/', 'own', 1)")
+    connection.execute("INSERT INTO subscriptions VALUES ('s', 't', 'https://hook.example.com/', 'event', 1)")
     connection.execute(
         "INSERT INTO deliveries VALUES ('msg_1', 't', 's', 'open', 'https://hook.example.com/', 'hook.example.com',"
         " 'task.succeeded', 'EXHAUSTED', x'7b7d', 1, 1, 1, NULL, NULL, NULL)"
@@ -262,4 +265,7 @@ async def test_a_file_of_the_first_version_is_taken_over_with_its_tasks(tmp_path
     assert delivery is not None
     assert (delivery.body, delivery.state, delivery.replay_of) == (b"{}", DeliveryState.EXHAUSTED, None)
     assert [one.reply for one in await store.deliveries.attempts("msg_1")] == ["no"]
+    assert (delivery.content_type, delivery.endpoint) == ("application/json", None)
+    [subscription] = await store.lookups.subscriptions("t")
+    assert subscription == Subscription("s", "t", "https://hook.example.com/", Format.EVENT, 1)
     await store.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ from uuid import uuid4
 import pytest
 
 from adapters.messages import Category, Failure, Report, State, Usage
+from service.deliveries import RUNNING, Delivery, Subscription
 from service.store import Seat, Store
 from service.store.lookups import NEWEST
-from service.tasks import Delivery, Subscription, Task, TaskState, Verdict, advance, fail
+from service.tasks import Task, TaskState, Verdict, advance, fail
 from tests.service.nouns import (
     ENGINES,
     NOW,
@@ -202,7 +204,8 @@ async def test_a_task_that_only_runs_tells_nobody(store: Store) -> None:
     task = await queued(store)
     running = advance(task, Report("up-1", State.RUNNING, progress=30), NOW, "look")
     assert running is not None
-    assert await store.tasks.record(running, Verdict.ENDED, lambda each: a_message(running, each))
+    told = partial(a_message, running, type=RUNNING)
+    assert await store.tasks.record(running, Verdict.ENDED, told)
     assert (await placement_of(store, task)).verdict is Verdict.ACCEPTED
     assert await store.deliveries.recent(None, task.id, "", NEWEST, 10) == []
 
