@@ -4,6 +4,7 @@ from service.routes import (
     allowances,
     callbacks,
     decisions,
+    event_log,
     events,
     explain,
     health,
@@ -17,6 +18,7 @@ from service.routes import (
 )
 
 ROOMS = (
-    shapes, own, subscriptions, watch, explain, keys, allowances, money, events, decisions, callbacks, health, openapi,
+    shapes, own, subscriptions, watch, explain, keys, allowances, money, event_log, events, decisions, callbacks,
+    health, openapi,
 )  # fmt: skip
 ROUTES = [route for room in ROOMS for route in room.ROUTES]

@@ -31,6 +31,7 @@ from service.push import PushDesk
 from service.reopen import Reopener
 from service.signing import CallbackTokens
 from service.store import Store
+from service.streams import Streams
 from service.submit import Submitter
 from service.tell import Teller
 from service.upstreams import Upstreams
@@ -76,6 +77,7 @@ class House:
     explainer: Explainer
     watcher: Watcher
     waiting: WaitingRoom
+    streams: Streams
     tokens: CallbackTokens
     learned: Learned
     pushes: PushDesk
