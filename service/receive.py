@@ -125,8 +125,7 @@ class Receiver:
         self, task: Task, verdict: Verdict, placement: str | None, *, tell: bool, recovered: bool
     ) -> bool:
         message = partial(self._teller.message, task, recovered=recovered) if tell else None
-        event = self._teller.event(task, recovered=recovered) if tell else None
-        if not await self._store.tasks.record(task, verdict, message, placement, self._settle, event):
+        if not await self._store.tasks.record(task, verdict, message, placement, self._settle):
             return False
         log.event(
             "task.recovered" if recovered else "task.moved",

@@ -27,6 +27,8 @@ class Skipped(StrEnum):
     DELIVERED = "delivered_meanwhile"
     IN_LINE = "in_line"  # its first attempt is still to come
     PRUNED = "body_pruned"
+    ENDPOINT_DISABLED = "endpoint_disabled"
+    ENDPOINT_DELETED = "endpoint_deleted"
     DELETED = "deleted"
 
 
@@ -39,6 +41,7 @@ class Selection:
     states: tuple[DeliveryState, ...] = ()
     types: tuple[str, ...] = ()
     task: str = ""
+    endpoint: str = ""
     since: int = 0
     until: int = 2**62
 

@@ -37,7 +37,8 @@ GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "subscribe": ("subscribe.subscribe", "Have one more URL called back."),
         "attach": ("attach.attach", "Be called back for a task that was created at a provider itself."),
         "deliveries": ("deliveries.deliveries", "List callbacks and how they went."),
-        "replay": ("deliveries.replay", "Send a callback again."),
+        "replay": ("replay.replay", "Send callbacks again: one, a task's, or all that failed."),
+        "replays": ("replays.replays", "List replays, show how one goes, cancel one."),
         "models": ("models.models", "List the models and who offers them."),
     },
     "Anywhere": {

@@ -78,8 +78,15 @@ class Client:
             None,
         )
 
-    def replay(self, delivery_id: str) -> Any:
-        return self._answer("POST", f"/v1/deliveries/{quote(delivery_id, safe='')}/replay", json={})
+    def replay(self, noun: str, which: str, how: Mapping[str, Any]) -> Any:
+        """`noun` is "deliveries" or "tasks"."""
+        return self._answer("POST", f"/v1/{noun}/{quote(which, safe='')}/replay", json=how)
+
+    def begin_replay(self, wish: Mapping[str, Any]) -> Any:
+        return self._answer("POST", "/v1/replays", json=wish)
+
+    def cancel_replay(self, replay_id: str) -> Any:
+        return self._answer("POST", f"/v1/replays/{quote(replay_id, safe='')}/cancel", json={})
 
     def explain(self, question: Mapping[str, Any]) -> Any:
         return self._answer("POST", "/v1/explain", json=question)

@@ -1,4 +1,4 @@
-"""`ringback deliveries` and `ringback replay`."""
+"""`ringback deliveries`."""
 
 from __future__ import annotations
 
@@ -33,16 +33,3 @@ def deliveries(task: str | None, state: DeliveryState | None, limit: int, as_jso
 def _row(delivery: dict[str, Any]) -> list[Any]:
     fields = [delivery[name] for name in ("id", "state", "attempts", "type", "task_id", "url")]
     return [*fields, when(delivery["next_attempt_at"])]
-
-
-@click.command()
-@click.argument("delivery_id", metavar="ID")
-@json_option
-def replay(delivery_id: str, as_json: bool) -> None:
-    """Send a callback again: the same id and body, a fresh signature."""
-    with Client() as client:
-        delivery = client.replay(delivery_id)
-    if as_json:
-        print_json(delivery)
-    else:
-        click.echo(f"{delivery['id']} is sent again to {delivery['url']}")

@@ -27,6 +27,16 @@ COST = record(
     {"by": array({"enum": list(By)}), "rows": array(record({**GROUPS, **SPENT}, SPENT)), "totals": array(record(SPENT))}
 )
 
+CHARGE = record(
+    {
+        "currency": nullable(TEXT),
+        "resolution": nullable(TEXT),
+        "per_second_micros": nullable(WHOLE),
+        "estimate_micros": described(nullable(WHOLE), "What it costs at most, in millionths of the currency's unit"),
+        "amount_micros": described(nullable(WHOLE), "What it did cost; null while it runs or is in doubt"),
+    }
+)
+
 AMOUNT = {**WHOLE, "minimum": 0, "maximum": 10**18}
 CURRENCY = {**TEXT, "pattern": "^[A-Z]{1,12}$"}
 BUDGET = record(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from service.openapi.event_log import EVENT_LOG
 from service.openapi.explaining import EXPLAIN
 from service.openapi.money import MONEY
-from service.openapi.parts import PAGE, PREFER, SINCE, call, errors, in_path, parameter
+from service.openapi.parts import PAGE, SINCE, call, errors, in_path, parameter
+from service.openapi.replaying import REPLAYS
 from service.openapi.watching import WATCH
 from service.openapi.words import (
     ADDRESS,
@@ -46,7 +46,6 @@ def _tasks() -> Part:
                 "Gateways",
                 "How a task is, as LaoZhang and APIYI say it",
                 reply(200, "The task", ref("GatewayTask")) | errors("gateway", 400, 401),
-                parameters=[PREFER],
             ),
         },
         "/v1/tasks/{task_id}/record": {
@@ -56,7 +55,6 @@ def _tasks() -> Part:
                 "Ringback",
                 "Everything known of a task",
                 reply(200, "The record", ref("Record")) | errors("own", 401, 404),
-                parameters=[PREFER],
             ),
         },
     }
@@ -137,15 +135,6 @@ def _deliveries() -> Part:
                 "Ringback",
                 "A delivery with its attempts",
                 reply(200, "The delivery", ref("DeliveryWithLog")) | errors("own", 401, 404),
-            ),
-        },
-        "/v1/deliveries/{delivery_id}/replay": {
-            "parameters": in_path("delivery_id"),
-            "post": call(
-                "replay",
-                "Ringback",
-                "Send it again, with the same webhook-id and body",
-                reply(202, "It is due", ref("Delivery")) | errors("own", 401, 404, 415),
             ),
         },
     }
@@ -234,8 +223,8 @@ OWN_CALLS: Mapping[str, Part] = {
     **WATCH,
     **EXPLAIN,
     **MONEY,
-    **EVENT_LOG,
     **_deliveries(),
+    **REPLAYS,
     **_operator(),
     **_open(),
 }

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from service.deliveries import DeliveryState, Format
-from service.openapi.money import MONEY_SCHEMAS
+from service.openapi.money import CHARGE, MONEY_SCHEMAS
+from service.openapi.replaying import REPLAY_SCHEMAS
 from service.openapi.words import (
     ADDRESS,
     FLAG,
@@ -26,7 +27,7 @@ from service.openapi.words import (
     some,
 )
 from service.tasks import TaskState
-from service.tell import EVENT_TYPES
+from service.tell import RECOVERED, TYPES
 
 ID = described(TEXT, "Ringback's id of the task, a UUID")
 REASON = record({"code": TEXT, "message": TEXT})
@@ -178,6 +179,8 @@ DELIVERY = {
     "created_at": TIME,
     "delivered_at": nullable(TIME),
     "next_attempt_at": nullable(TIME),
+    "replay_of": described(nullable(TEXT), "The earlier delivery that this one repeats under an id of its own"),
+    "body_kept": described(FLAG, "Bodies are deleted for their age; what has none cannot be sent again"),
 }
 ATTEMPT = record(
     {
@@ -189,15 +192,6 @@ ATTEMPT = record(
         "reason": TEXT,
         "reply": nullable(TEXT),
         "next_at": nullable(TIME),
-    }
-)
-CHARGE = record(
-    {
-        "currency": nullable(TEXT),
-        "resolution": nullable(TEXT),
-        "per_second_micros": nullable(WHOLE),
-        "estimate_micros": described(nullable(WHOLE), "What it costs at most, in millionths of the currency's unit"),
-        "amount_micros": described(nullable(WHOLE), "What it did cost; null while it runs or is in doubt"),
     }
 )
 PLACEMENT = record(
@@ -292,7 +286,7 @@ OWN: Mapping[str, Part] = {
             "meaning": described(nullable(TEXT), "What it means and what to do next"),
         }
     ),
-    "Event": record({"type": {"enum": list(EVENT_TYPES)}, "timestamp": TIME, "data": ref("Task")}),
+    "Event": record({"type": {"enum": [*TYPES.values(), RECOVERED]}, "timestamp": TIME, "data": ref("Task")}),
 }
 
-SCHEMAS: Mapping[str, Part] = {**OWN, **MONEY_SCHEMAS, **FLAT, **NATIVE}
+SCHEMAS: Mapping[str, Part] = {**OWN, **REPLAY_SCHEMAS, **MONEY_SCHEMAS, **FLAT, **NATIVE}

@@ -4,7 +4,6 @@ from service.routes import (
     allowances,
     callbacks,
     decisions,
-    event_log,
     events,
     explain,
     health,
@@ -12,13 +11,14 @@ from service.routes import (
     money,
     openapi,
     own,
+    replays,
     shapes,
     subscriptions,
     watch,
 )
 
 ROOMS = (
-    shapes, own, subscriptions, watch, explain, keys, allowances, money, event_log, events, decisions, callbacks,
-    health, openapi,
+    shapes, own, replays, subscriptions, watch, explain, keys, allowances, money, events, decisions, callbacks, health,
+    openapi,
 )  # fmt: skip
 ROUTES = [route for room in ROOMS for route in room.ROUTES]

@@ -29,9 +29,9 @@ from service.learning import Learned
 from service.logs import get_logger
 from service.push import PushDesk
 from service.reopen import Reopener
+from service.replay import Replayer
 from service.signing import CallbackTokens
 from service.store import Store
-from service.streams import Streams
 from service.submit import Submitter
 from service.tell import Teller
 from service.upstreams import Upstreams
@@ -74,10 +74,10 @@ class House:
     canceller: Canceller
     adopter: Adopter
     reopener: Reopener
+    replayer: Replayer
     explainer: Explainer
     watcher: Watcher
     waiting: WaitingRoom
-    streams: Streams
     tokens: CallbackTokens
     learned: Learned
     pushes: PushDesk
@@ -145,9 +145,14 @@ async def read_json_body(request: HttpRequest, most: int) -> Any:
     return await parse(await read_body(request, most))
 
 
-async def read_fields(request: HttpRequest, known: Collection[str], most: int | None = None) -> Mapping[str, Any]:
-    """The body of a call of our own API: an object with `known` fields. Raises `Refused` (400, 413), naming another."""
+async def read_fields(
+    request: HttpRequest, known: Collection[str], most: int | None = None, *, optional: bool = False
+) -> Mapping[str, Any]:
+    """The body of a call of our own API: an object with `known` fields; where it is `optional`, no body is one without
+    any. Raises `Refused` (400, 413), naming another field."""
     body = await read_json_body(request, most or house_of(request).limits.other_bytes)
+    if body is None and optional:
+        return {}
     if not isinstance(body, dict):
         raise refused(400, Category.INVALID_REQUEST, "The body must be a JSON object.")
     for name in body:

@@ -1,4 +1,4 @@
-"""Ringback's own API under /v1: tasks with everything we know, deliveries and their attempts, replay, models."""
+"""Ringback's own API under /v1: tasks with everything we know, deliveries and their attempts, models."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from service.ledger import Charge
 from service.look_times import stalled
 from service.routes.edge import House, caller, house_of, not_found, scope
 from service.routes.expectation import expectation
-from service.routes.holding import preferred
 from service.routes.money import charged
 from service.routes.pages import LONGEST_PAGE, cursor, page
 from service.routes.subscriptions import shown
@@ -45,7 +44,6 @@ async def record(request: HttpRequest) -> HttpResponse:
     task = await store.lookups.task(request.path_params["task_id"], scope(client))
     if task is None:
         raise not_found("task")
-    task, headers = await preferred(request, task)
     deliveries = await store.deliveries.recent(None, task.id, "", NEWEST, LONGEST_PAGE)
     placements, charges = await store.lookups.placements(task.id), await store.charges.of_task(task.id)
     subscriptions = await store.lookups.subscriptions(task.id)
@@ -61,10 +59,9 @@ async def record(request: HttpRequest) -> HttpResponse:
             "placements": [_placement(placement, task, charges.get(placement.id)) for placement in placements],
             "subscriptions": [shown(subscription) for subscription in subscriptions],
             "deliveries": [
-                _delivery(delivery, await store.deliveries.attempts(delivery.id)) for delivery in deliveries
+                shown_delivery(delivery, await store.deliveries.attempts(delivery.id)) for delivery in deliveries
             ],
-        },
-        headers=headers,
+        }
     )
 
 
@@ -87,7 +84,7 @@ async def list_deliveries(request: HttpRequest) -> HttpResponse:
     before, limit = page(request)
     store = house_of(request).store
     found = await store.deliveries.recent(scope(client), request.query_params.get("task", ""), state, before, limit)
-    listed = [_delivery(one) for one in found]
+    listed = [shown_delivery(one) for one in found]
     return JSONResponse({"deliveries": listed, "cursor": cursor([(one.created_at, one.id) for one in found], limit)})
 
 
@@ -97,18 +94,7 @@ async def delivery(request: HttpRequest) -> HttpResponse:
     found = await store.deliveries.get(request.path_params["delivery_id"], scope(client))
     if found is None:
         raise not_found("delivery")
-    return JSONResponse(_delivery(found, await store.deliveries.attempts(found.id)))
-
-
-async def replay(request: HttpRequest) -> HttpResponse:
-    """Sends a delivery again, with the same `webhook-id` and body, from the start of its schedule."""
-    client = await caller(request)
-    house = house_of(request)
-    found = await house.store.deliveries.replay(request.path_params["delivery_id"], scope(client), house.clock())
-    if found is None:
-        raise not_found("delivery")
-    house.workers["deliver"].wake()
-    return JSONResponse(_delivery(found), 202)
+    return JSONResponse(shown_delivery(found, await store.deliveries.attempts(found.id)))
 
 
 async def models(request: HttpRequest) -> HttpResponse:
@@ -168,7 +154,7 @@ def _placement(placement: Placement, task: Task, charge: Charge | None) -> dict[
     }
 
 
-def _delivery(delivery: Delivery, attempts: list[Attempt] | None = None) -> dict[str, Any]:
+def shown_delivery(delivery: Delivery, attempts: list[Attempt] | None = None) -> dict[str, Any]:
     shown = {
         "id": delivery.id,
         "task_id": delivery.task,
@@ -179,6 +165,8 @@ def _delivery(delivery: Delivery, attempts: list[Attempt] | None = None) -> dict
         "created_at": iso(delivery.created_at),
         "delivered_at": iso(delivery.delivered_at) if delivery.delivered_at else None,
         "next_attempt_at": iso(delivery.due_at) if delivery.due_at else None,
+        "replay_of": delivery.replay_of,
+        "body_kept": bool(delivery.body),
     }
     return shown if attempts is None else shown | {"log": [_attempt(attempt) for attempt in attempts]}
 
@@ -202,6 +190,5 @@ ROUTES = [
     Route("/v1/tasks/{task_id}/cancel", cancel, methods=["POST"]),
     Route("/v1/deliveries", list_deliveries),
     Route("/v1/deliveries/{delivery_id}", delivery),
-    Route("/v1/deliveries/{delivery_id}/replay", replay, methods=["POST"]),
     Route("/v1/models", models),
 ]

@@ -19,21 +19,15 @@ UNIT_MS = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 def page(request: HttpRequest) -> tuple[Place, int]:
     """Where the page before ended, and how many are asked for. Raises `Refused` (400)."""
-    limit, before = limit_of(request), request.query_params.get("before")
+    limit, before = request.query_params.get("limit", "50"), request.query_params.get("before")
+    if not WHOLE_NUMBER.fullmatch(limit):
+        raise refused(400, Category.INVALID_REQUEST, "limit: a whole number is needed.")
     if before is None:
-        return NEWEST, limit
+        return NEWEST, _bounded(int(limit))
     at, dot, last = before.partition(".")
     if not (dot and WHOLE_NUMBER.fullmatch(at)):
         raise refused(400, Category.INVALID_REQUEST, "before: the `cursor` of another page is needed.")
-    return (int(at), last), limit
-
-
-def limit_of(request: HttpRequest) -> int:
-    """How many rows are asked for. Raises `Refused` (400)."""
-    limit = request.query_params.get("limit", "50")
-    if not WHOLE_NUMBER.fullmatch(limit):
-        raise refused(400, Category.INVALID_REQUEST, "limit: a whole number is needed.")
-    return max(1, min(int(limit), LONGEST_PAGE))
+    return (int(at), last), _bounded(int(limit))
 
 
 def cursor(places: list[Place], limit: int) -> str | None:
@@ -54,13 +48,20 @@ def until(request: HttpRequest, now: int) -> int:
 
 def _moment(request: HttpRequest, name: str, now: int) -> int | None:
     text = request.query_params.get(name)
-    if not text:
-        return None
+    return moment(name, text.replace(" ", "+"), now) if text else None  # a plus sign that was not quoted
+
+
+def moment(name: str, text: str, now: int) -> int:
+    """The time that the field `name` tells. Raises `Refused` (400)."""
     if ago := AGO.fullmatch(text):
         return max(now - int(ago[1]) * UNIT_MS[ago[2]], 0)
     try:
-        at = datetime.fromisoformat(text.replace(" ", "+"))  # a plus sign that was not quoted
+        at = datetime.fromisoformat(text)
         return max(int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000), 0)
     except (ValueError, OverflowError) as error:
         allowed = "how long ago (90s, 15m, 2h, 7d) or a time such as 2026-11-20T18:30:00Z is needed."
         raise refused(400, Category.INVALID_REQUEST, f"{name}: {allowed}") from error
+
+
+def _bounded(limit: int) -> int:
+    return max(1, min(limit, LONGEST_PAGE))

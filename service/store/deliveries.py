@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
-from service.deliveries import Attempt, Delivery, DeliveryState
+from service.deliveries import Attempt, Delivery, DeliveryState, receiver_of
+from service.replays import Skipped
 from service.store import rows
+from service.store.endpoints import endpoint_in
 from service.store.engine import Engine, Transaction
 from service.store.lookups import Place
 from service.store.subscriptions import insert_delivery
@@ -71,17 +73,19 @@ class DeliveryVerbs:
 
     async def replay(
         self, delivery: str, client: str | None, now: int, new_id: Callable[[], str] | None = None
-    ) -> Delivery | None:
+    ) -> Delivery | Skipped | None:
         """Sends a delivery again from the start of its schedule, with the same id and body, or as another delivery with
-        a `new_id`. None: no such delivery of this client (None: of any), or its body was pruned."""
+        a `new_id`; or says why it cannot be sent. None: no such delivery of this client (None: of any)."""
 
-        def verb(tx: Transaction) -> Delivery | None:
+        def verb(tx: Transaction) -> Delivery | Skipped | None:
             row = tx.one(
                 f"SELECT {rows.columns(Delivery)} FROM deliveries WHERE id = :id AND {rows.matching(client=client)}",
                 id=delivery, client=client,
             )  # fmt: skip
-            found = None if row is None else rows.read_delivery(row)
-            return send_again(tx, found, now, new_id) if found and found.body else None
+            if row is None:
+                return None
+            found = rows.read_delivery(row)
+            return unsendable(tx, found) or send_again(tx, found, now, new_id)
 
         return await self._engine.write(verb)
 
@@ -120,21 +124,37 @@ class DeliveryVerbs:
         return await self._engine.read(verb)
 
 
+def unsendable(tx: Transaction, delivery: Delivery) -> Skipped | None:
+    """Why a delivery cannot be sent again; None: it can."""
+    if not delivery.body:
+        return Skipped.PRUNED
+    if delivery.endpoint is None:
+        return None
+    endpoint = endpoint_in(tx, delivery.endpoint)
+    if endpoint is None:
+        return Skipped.ENDPOINT_DELETED
+    return Skipped.ENDPOINT_DISABLED if endpoint.disabled_at is not None else None
+
+
 def send_again(tx: Transaction, delivery: Delivery, now: int, new_id: Callable[[], str] | None) -> Delivery:
-    """From the start of its schedule, with the same id and body; or, with a `new_id`, as a delivery of its own that
-    stands for the earlier one: that is not tried any more."""
+    """From the start of its schedule, with the same id and body, to where its endpoint is now; or, with a `new_id`, as
+    a delivery of its own that stands for the earlier one: that is not tried any more."""
+    endpoint = endpoint_in(tx, delivery.endpoint) if delivery.endpoint else None
+    url = endpoint.url if endpoint else delivery.url
+    aimed = replace(delivery, url=url, receiver=receiver_of(url), state=DeliveryState.PENDING, due_at=now, tries=0)
     if new_id is None:
+        sql = "UPDATE deliveries SET url = :url, receiver = :receiver WHERE id = :id AND url <> :url"
+        tx.run(sql, id=aimed.id, url=url, receiver=aimed.receiver)
         make_due(tx, [delivery.id], now)
-        return replace(delivery, state=DeliveryState.PENDING, due_at=now, claimed_at=None, tries=0)
+        return replace(aimed, claimed_at=None)
     tx.run(
         "UPDATE deliveries SET state = 'EXHAUSTED', due_at = NULL, claimed_at = NULL"
         " WHERE id = :id AND state = 'PENDING'",
         id=delivery.id,
     )
     again = replace(
-        delivery, id=new_id(), state=DeliveryState.PENDING, created_at=now, attempts=0, tries=0, due_at=now,
-        claimed_at=None, delivered_at=None, replay_of=delivery.id,
-    )  # fmt: skip
+        aimed, id=new_id(), created_at=now, attempts=0, claimed_at=None, delivered_at=None, replay_of=delivery.id
+    )
     insert_delivery(tx, again)
     return again
 

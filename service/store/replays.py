@@ -13,7 +13,7 @@ from typing import Any
 from service.deliveries import Delivery, DeliveryState
 from service.replays import Replay, ReplayState, Selection, Skipped
 from service.store import rows
-from service.store.deliveries import send_again
+from service.store.deliveries import send_again, unsendable
 from service.store.engine import Engine, Row, Transaction
 from service.store.lookups import Place
 from service.store.selection import Preview, matching, preview
@@ -180,7 +180,7 @@ def _release(tx: Transaction, replay: Replay, item: Row, now: int, new_id: Calla
     """Whether the delivery is in line now; if not, its item says why."""
     row = tx.one(f"SELECT {rows.columns(Delivery)} FROM deliveries WHERE id = :id", id=item["delivery"])
     found = None if row is None else rows.read_delivery(row)
-    skipped = _unfit(found, replay.selection)
+    skipped = _unfit(tx, found, replay.selection)
     sent = send_again(tx, found, now, new_id if replay.new_id else None).id if found and not skipped else None
     tx.run(
         "UPDATE replay_items SET sent = :sent, skipped = :skipped WHERE replay = :replay AND delivery = :delivery"
@@ -190,16 +190,16 @@ def _release(tx: Transaction, replay: Replay, item: Row, now: int, new_id: Calla
     return sent is not None
 
 
-def _unfit(delivery: Delivery | None, selection: Selection) -> Skipped | None:
+def _unfit(tx: Transaction, delivery: Delivery | None, selection: Selection) -> Skipped | None:
     """Why a delivery that was chosen is not to be sent again; None: it is."""
     if delivery is None:
         return Skipped.DELETED
-    if not delivery.body:
-        return Skipped.PRUNED
     if delivery.state is DeliveryState.PENDING and not delivery.tries:
         return Skipped.IN_LINE
     asked = DeliveryState.DELIVERED in (selection.states or (DeliveryState.DELIVERED,)) and not selection.failed
-    return Skipped.DELIVERED if delivery.state is DeliveryState.DELIVERED and not asked else None
+    if delivery.state is DeliveryState.DELIVERED and not asked:
+        return Skipped.DELIVERED
+    return unsendable(tx, delivery)
 
 
 def _done(replay: Replay, now: int) -> Replay:

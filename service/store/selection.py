@@ -31,13 +31,15 @@ def matching(selection: Selection, client: str | None, now: int) -> tuple[str, d
     """The condition that a delivery is one of those, and made by `now`; and the values of its placeholders."""
     types, names = rows.any_of("type", selection.types)
     conditions = [
-        rows.matching(client=client, task=selection.task), rows.one_of("state", selection.states), types, TRIED,
+        rows.matching(client=client, task=selection.task, endpoint=selection.endpoint),
+        rows.one_of("state", selection.states), types, TRIED,
         "created_at >= :since AND created_at < :until AND created_at <= :created_at",
         *([FAILED] if selection.failed else []),
     ]  # fmt: skip
-    values = {"client": client, "task": selection.task, "since": selection.since, "until": selection.until}
-    given = {name: value for name, value in values.items() if value not in (None, "")}
-    return " AND ".join(conditions), {"created_at": now, **given, **names}
+    named = {"client": client, "task": selection.task, "endpoint": selection.endpoint}
+    given = {name: value for name, value in named.items() if value}
+    times = {"since": selection.since, "until": selection.until, "created_at": now}
+    return " AND ".join(conditions), times | given | names
 
 
 def preview(tx: Transaction, selection: Selection, client: str | None, now: int) -> Preview:

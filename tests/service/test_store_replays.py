@@ -11,13 +11,13 @@ from uuid import uuid4
 
 import pytest
 
-from service.deliveries import Attempt, Delivery, DeliveryState
+from service.deliveries import Attempt, Delivery, DeliveryState, DisabledBy, Endpoint
 from service.replays import Replay, ReplayState, Selection, Skipped
 from service.store import Store
 from service.store.lookups import NEWEST
 from service.store.queues import Queue
 from service.tasks import Verdict
-from tests.service.nouns import ENGINES, NOW, a_message, a_placement, a_subscription, a_task, ended, opened
+from tests.service.nouns import ENGINES, NOW, a_message, a_placement, a_subscription, a_task, an_endpoint, ended, opened
 
 pytestmark = pytest.mark.anyio
 LEASE = NOW + 60_000
@@ -108,7 +108,7 @@ async def chosen(store: Store, selection: Selection, client: str | None = "env:f
 
 
 async def test_a_replay_is_kept_as_it_was_begun(store: Store) -> None:
-    selection = Selection(True, (EXHAUSTED, PENDING), ("task.failed",), "t", NOW, LATER)
+    selection = Selection(True, (EXHAUSTED, PENDING), ("task.failed",), "t", "ep_1", NOW, LATER)
     replay = await begun(store, selection=selection, new_id=True)
     assert await store.replays.get(replay.id, "env:first") == replay
     assert await store.replays.get(replay.id, "env:second") is None
@@ -244,8 +244,8 @@ async def test_a_new_message_of_a_new_message_names_the_one_before(store: Store)
     old = await told(store)
     copy = await store.deliveries.replay(old.id, None, LATER, ids("msg_a"))
     again = await store.deliveries.replay("msg_a1", None, LATER, ids("msg_b"))
-    assert copy is not None
-    assert again is not None
+    assert isinstance(copy, Delivery)
+    assert isinstance(again, Delivery)
     assert (copy.replay_of, again.replay_of) == (old.id, "msg_a1")
     assert {one.id for one in await store.deliveries.recent(None, old.task, "", NEWEST, 9)} == {
         old.id, "msg_a1", "msg_b1",
@@ -274,5 +274,40 @@ async def test_replays_are_listed_newest_first_each_to_its_own_client(store: Sto
 
 async def test_what_was_pruned_is_not_sent_again(store: Store) -> None:
     one = await told(store, body=b"")
-    assert await store.deliveries.replay(one.id, None, LATER) is None
+    assert await store.deliveries.replay(one.id, None, LATER) is Skipped.PRUNED
     assert await kept(store, one) == one
+
+
+async def told_at(store: Store, endpoint: Endpoint) -> Delivery:
+    """A delivery to an endpoint that failed."""
+    return await told(store, endpoint=endpoint.id, url=endpoint.url, receiver="hook.example.com")
+
+
+async def test_what_failed_at_an_endpoint_is_sent_to_where_it_is_now(store: Store) -> None:
+    endpoint = an_endpoint()
+    assert await store.endpoints.create(endpoint, 10)
+    one, _ = await told_at(store, endpoint), await told(store)
+    moved = "https://new.example.com/in"
+    await store.endpoints.change(endpoint.id, None, lambda was: replace(was, url=moved))
+    assert await chosen(store, Selection(endpoint=endpoint.id)) == {one.id}
+    copy = await store.deliveries.replay(one.id, None, LATER, ids())
+    again = await store.deliveries.replay(one.id, None, LATER)
+    for sent in (copy, again):
+        assert isinstance(sent, Delivery)
+        assert (sent.url, sent.receiver, sent.due_at) == (moved, "new.example.com", LATER)
+        assert await kept(store, sent) == sent
+
+
+async def test_nothing_is_sent_again_to_an_endpoint_that_is_disabled_or_deleted(store: Store) -> None:
+    disabled, deleted = an_endpoint(), an_endpoint()
+    made = []
+    for endpoint in (disabled, deleted):
+        assert await store.endpoints.create(endpoint, 10)
+        made.append(await told_at(store, endpoint))
+    await store.endpoints.disable(disabled.id, None, DisabledBy.GONE, NOW)
+    await store.endpoints.delete(deleted.id, None)
+    replay = await released(store, await collected(store))
+    reasons = {Skipped.ENDPOINT_DISABLED: 1, Skipped.ENDPOINT_DELETED: 1}
+    assert (replay.replayed, (await store.replays.progress(replay.id)).skipped) == (0, reasons)
+    assert [await store.deliveries.replay(one.id, None, LATER) for one in made] == list(reasons)
+    assert [await kept(store, one) for one in made] == made
