@@ -56,6 +56,7 @@ from service.send_queue import SendQueue
 from service.settings import Settings, SettingsError, check_exposure
 from service.signing import CallbackTokens
 from service.store import Store
+from service.streams import Streams
 from service.submit import Submitter
 from service.sweep import SweepQueue
 from service.tasks import Task
@@ -66,7 +67,7 @@ from service.upstreams import Upstreams, upstreams_of
 from service.vault import Vault
 from service.waiting import WaitingRoom
 from service.watch import Watcher
-from service.worker import Worker
+from service.worker import Worker, finish
 
 log = get_logger("app")
 STOP_SECONDS = 7.5
@@ -124,6 +125,7 @@ class Ringback:
         self.clients = clients_of(settings, self.store, clock)
         self.teller = Teller(self.shapes, _message_id)
         self.waiting = WaitingRoom(settings.hold_per_key)
+        self.streams = Streams(settings.streams_per_key)
         self.operator = Operator(self.store, clock)
         self.learned = Learned(self.store)
         self._wire()
@@ -158,11 +160,12 @@ class Ringback:
         self.replayer = Replayer(store, clock, self._wake, _message_id)
         self.finder = Finder(store, self.clients, self.upstreams, self.operator, self.catalogue, self.urls, clock)
         self.watcher = Watcher(
-            store, self.finder, self.vault, self.teller, self.catalogue, clock, self._jitter, self._wake
-        )
+            store, self.finder, self.vault, self.teller, self.catalogue, clock, self._jitter, self._wake,
+            self._told,
+        )  # fmt: skip
         self.explainer = Explainer(
             self.upstreams.providers, self.shapes, self.catalogue, self.urls, elsewhere=elsewhere
-        )  # fmt: skip
+        )
         deliveries = DeliveryQueue(store, self.clients, self._egress_client, self.guard, clock, self._jitter)
         questions = Questions(store, self.upstreams, self.shapes, self.catalogue, self.urls, clock)
         inquiry = Inquiry(store, self.operator, questions, self.urls, clock, timing.in_doubt)
@@ -196,6 +199,7 @@ class Ringback:
             self.workers[worker].wake()
 
     def _told(self, task: Task) -> None:
+        self.streams.ring(task)
         self._wake("deliver")
         if task.ended:
             self.waiting.ended(task)
@@ -214,6 +218,7 @@ class Ringback:
             explainer=self.explainer,
             watcher=self.watcher,
             waiting=self.waiting,
+            streams=self.streams,
             tokens=self.tokens,
             learned=self.learned,
             pushes=self.pushes,
@@ -246,13 +251,14 @@ class Ringback:
             for worker in self.workers.values():
                 worker.stop()
             left = max(self._leave_by - asyncio.get_running_loop().time(), 0.0)
-            await asyncio.gather(self.submitter.close(left), _end(loops, left))
+            await asyncio.gather(self.submitter.close(left), finish(loops, left))
             await self.close()
 
     def hurry(self) -> None:
         """The server is about to stop: held requests end now, with the async reply and not with a drop."""
         self._leave_by = min(self._leave_by, asyncio.get_running_loop().time() + STOP_SECONDS)
         self.waiting.close()
+        self.streams.close()
         self.submitter.hurry()
 
     async def close(self) -> None:
@@ -281,15 +287,6 @@ def create_app(ringback: Ringback) -> Starlette:
     app.router.redirect_slashes = False  # a redirect of a POST loses its body behind TLS
     app.state.house = ringback.house
     return app
-
-
-async def _end(loops: list[asyncio.Task[None]], seconds: float) -> None:
-    """Lets loops that were told to stop finish for a while; what is cut off is due again at the next start."""
-    if loops:
-        _, late = await asyncio.wait(loops, timeout=seconds)
-        for loop in late:
-            loop.cancel()
-    await asyncio.gather(*loops, return_exceptions=True)
 
 
 def _row_id() -> str:

@@ -125,7 +125,8 @@ class Receiver:
         self, task: Task, verdict: Verdict, placement: str | None, *, tell: bool, recovered: bool
     ) -> bool:
         message = partial(self._teller.message, task, recovered=recovered) if tell else None
-        if not await self._store.tasks.record(task, verdict, message, placement, self._settle):
+        event = self._teller.event(task, recovered=recovered) if tell else None
+        if not await self._store.tasks.record(task, verdict, message, placement, self._settle, event):
             return False
         log.event(
             "task.recovered" if recovered else "task.moved",

@@ -14,6 +14,7 @@ from typing import Any
 from adapters.base import Adapter
 from adapters.messages import Report
 from service.deliveries import RUNNING, Delivery, DeliveryState, Format, Subscription, receiver_of
+from service.event_log import Event
 from service.tasks import Task, TaskState, describe
 
 TYPES: Mapping[TaskState, str] = {
@@ -27,6 +28,8 @@ TYPES: Mapping[TaskState, str] = {
 
 RECOVERED = "task.recovered"
 """A task that was given up has a result after all."""
+
+EVENT_TYPES = (*TYPES.values(), RECOVERED)
 
 
 class Teller:
@@ -54,6 +57,14 @@ class Teller:
             due_at=now,
             endpoint=subscription.endpoint,
         )
+
+    def event(self, task: Task, *, recovered: bool = False) -> Event | None:
+        """What the log keeps of how `task` has moved; None if that is nothing to tell."""
+        type_ = RECOVERED if recovered else TYPES.get(task.state)
+        if type_ is None:
+            return None
+        body = self._body(task, Format.EVENT, type_)
+        return Event(task.id, task.client, type_, task.finished_at or task.updated_at, body)
 
     def _body(self, task: Task, form: Format, type_: str) -> bytes:
         content = (

@@ -22,6 +22,10 @@ class WaitingRoom:
     def closed(self) -> bool:
         return self._closed
 
+    def full(self, client: str) -> bool:
+        """Whether nobody else of this client may wait now."""
+        return self._closed or self._clients[client] >= self._most
+
     def ended(self, task: Task) -> None:
         for future in self._waiting.get(task.id, ()):
             if not future.done():
@@ -38,7 +42,7 @@ class WaitingRoom:
         """The task when it has ended, or as it is after `seconds`, at closing, or when its client has too many waiting.
 
         `read` reads the task again once the wait is registered: an end before that must not be missed."""
-        if self._closed or self._clients[task.client] >= self._most:
+        if self.full(task.client):
             return task
         future: asyncio.Future[Task] = asyncio.get_running_loop().create_future()
         self._waiting[task.id].add(future)

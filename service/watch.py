@@ -23,7 +23,7 @@ log = get_logger("watch")
 
 
 class Watcher:
-    """`wake` rouses a queue by name."""
+    """`wake` rouses a queue by name; `on_told` hears of every task with something to tell."""
 
     def __init__(
         self,
@@ -35,6 +35,7 @@ class Watcher:
         clock: Clock,
         jitter: Jitter,
         wake: Callable[[str], None],
+        on_told: Callable[[Task], None],
     ) -> None:
         self._store = store
         self._finder = finder
@@ -44,6 +45,7 @@ class Watcher:
         self._clock = clock
         self._jitter = jitter
         self._wake = wake
+        self._on_told = on_told
 
     async def watch(self, wish: Wish) -> tuple[Task, bool]:
         """The task, and whether it is new: a client has one task for an upstream id, and needs no right and no key to
@@ -66,11 +68,14 @@ class Watcher:
         """None: it is kept. Else whose it has become in the meantime."""
         placement = self._placement(wish, found, task)
         subscriptions = self._subscriptions(wish, task)
-        known = await self._store.watches.watch(task, placement, subscriptions, self._teller.message)
+        event = self._teller.event(task)
+        known = await self._store.watches.watch(task, placement, subscriptions, self._teller.message, event)
         if known is None:
             log.event("task.watched", task=task.id, client=task.client, provider=task.provider, state=task.state)
             for queue in ("deliver", f"look.{found.account.label}"):
                 self._wake(queue)
+            if task.told:
+                self._on_told(task)
         return known
 
     async def _subscribe(self, wish: Wish, task: Task) -> Task:

@@ -112,3 +112,12 @@ class Worker(Generic[T]):
             await asyncio.sleep(TROUBLE_SECONDS)
             return None
         return result if isinstance(result, int) else None
+
+
+async def finish(loops: Sequence[asyncio.Task[None]], seconds: float) -> None:
+    """Lets loops that were told to stop finish for a while; what is cut off is due again at the next start."""
+    if loops:
+        _, late = await asyncio.wait(loops, timeout=seconds)
+        for loop in late:
+            loop.cancel()
+    await asyncio.gather(*loops, return_exceptions=True)

@@ -21,12 +21,13 @@ LAYERS = (
     {"app", "simulator"},
     {"routes"},
     {"submit", "send", "receive", "poll", "deliver", "reconcile", "archive"},
-    {"store", "worker", "clients", "choose", "upstream", "callback_urls", "tell", "waiting"}
+    {"store", "worker", "clients", "choose", "upstream", "callback_urls", "tell", "waiting", "streams"}
     | {"http", "pool", "guard", "network", "egress", "signing", "vault", "metrics"},
     {
         "tasks",
         "deliveries",
         "replays",
+        "event_log",
         "price",
         "ledger",
         "allowances",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from service.openapi.parts import call, errors, in_path, parameter
+from service.openapi.parts import PREFER, call, errors, in_path, parameter
 from service.openapi.words import ADDRESS, TEXT, WHOLE, Part, record, ref, reply
 
 CREATE_ERRORS = (400, 401, 403, 413, 415, 422)
@@ -48,6 +48,7 @@ def _flat(service: str, create: str) -> Part:
                 "AceData",
                 "How a task is, or several, or which there are",
                 asked | errors("flat", 400, 401, 413, 415),
+                parameters=[PREFER],
                 body=ref("FlatQuery"),
             )
         },
@@ -76,7 +77,7 @@ def _native(prefix: str, tag: str, shape: str) -> Part:
         f"{prefix}/tasks": {"get": call(f"list_{shape}", tag, "Which tasks there are", page, parameters=LIST_FILTERS)},
         f"{prefix}/tasks/{{task_id}}": {
             "parameters": in_path("task_id"),
-            "get": call(f"task_{shape}", tag, "How a task is", task),
+            "get": call(f"task_{shape}", tag, "How a task is", task, parameters=[PREFER]),
         },
         f"{prefix}/tasks/{{task_id}}/cancel": {
             "parameters": in_path("task_id"),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from service.openapi.event_log import EVENT_LOG
 from service.openapi.explaining import EXPLAIN
 from service.openapi.money import MONEY
-from service.openapi.parts import PAGE, SINCE, call, errors, in_path, parameter
+from service.openapi.parts import PAGE, PREFER, SINCE, call, errors, in_path, parameter
 from service.openapi.replaying import REPLAYS
 from service.openapi.watching import WATCH
 from service.openapi.words import (
@@ -46,6 +47,7 @@ def _tasks() -> Part:
                 "Gateways",
                 "How a task is, as LaoZhang and APIYI say it",
                 reply(200, "The task", ref("GatewayTask")) | errors("gateway", 400, 401),
+                parameters=[PREFER],
             ),
         },
         "/v1/tasks/{task_id}/record": {
@@ -55,6 +57,7 @@ def _tasks() -> Part:
                 "Ringback",
                 "Everything known of a task",
                 reply(200, "The record", ref("Record")) | errors("own", 401, 404),
+                parameters=[PREFER],
             ),
         },
     }
@@ -223,6 +226,7 @@ OWN_CALLS: Mapping[str, Part] = {
     **WATCH,
     **EXPLAIN,
     **MONEY,
+    **EVENT_LOG,
     **_deliveries(),
     **REPLAYS,
     **_operator(),

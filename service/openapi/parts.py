@@ -15,6 +15,7 @@ ERRORS: Mapping[int, str] = {
     413: "The body is too large",
     415: "Not application/json (in open mode)",
     422: "The idempotency key came with another request before",
+    429: "As many streams of this client key are open as it may have",
     503: "The provider cannot be asked at the moment; Retry-After says when to try again",
 }
 ERROR_SHAPES = {"flat": "FlatError", "native": "NativeError", "gateway": "GatewayError", "own": "Error"}
@@ -33,6 +34,7 @@ PAGE = [
     parameter("limit", "query", {**WHOLE, "minimum": 1, "default": 50}, "At most 200"),
     parameter("before", "query", TEXT, "The cursor of the page before"),
 ]
+PREFER = parameter("Prefer", "header", TEXT, "wait=N: answer when there is news, or after N seconds, at most 60")
 SINCE = parameter("since", "query", TEXT, "How long ago (90s, 15m, 2h, 7d), or a time")
 
 

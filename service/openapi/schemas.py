@@ -27,7 +27,7 @@ from service.openapi.words import (
     some,
 )
 from service.tasks import TaskState
-from service.tell import RECOVERED, TYPES
+from service.tell import EVENT_TYPES
 
 ID = described(TEXT, "Ringback's id of the task, a UUID")
 REASON = record({"code": TEXT, "message": TEXT})
@@ -286,7 +286,7 @@ OWN: Mapping[str, Part] = {
             "meaning": described(nullable(TEXT), "What it means and what to do next"),
         }
     ),
-    "Event": record({"type": {"enum": [*TYPES.values(), RECOVERED]}, "timestamp": TIME, "data": ref("Task")}),
+    "Event": record({"type": {"enum": list(EVENT_TYPES)}, "timestamp": TIME, "data": ref("Task")}),
 }
 
 SCHEMAS: Mapping[str, Part] = {**OWN, **REPLAY_SCHEMAS, **MONEY_SCHEMAS, **FLAT, **NATIVE}

@@ -4,6 +4,7 @@ from service.routes import (
     allowances,
     callbacks,
     decisions,
+    event_log,
     events,
     explain,
     health,
@@ -18,7 +19,7 @@ from service.routes import (
 )
 
 ROOMS = (
-    shapes, own, replays, subscriptions, watch, explain, keys, allowances, money, events, decisions, callbacks, health,
-    openapi,
+    shapes, own, replays, subscriptions, watch, explain, keys, allowances, money, event_log, events, decisions,
+    callbacks, health, openapi,
 )  # fmt: skip
 ROUTES = [route for room in ROOMS for route in room.ROUTES]

@@ -32,6 +32,7 @@ from service.reopen import Reopener
 from service.replay import Replayer
 from service.signing import CallbackTokens
 from service.store import Store
+from service.streams import Streams
 from service.submit import Submitter
 from service.tell import Teller
 from service.upstreams import Upstreams
@@ -78,6 +79,7 @@ class House:
     explainer: Explainer
     watcher: Watcher
     waiting: WaitingRoom
+    streams: Streams
     tokens: CallbackTokens
     learned: Learned
     pushes: PushDesk

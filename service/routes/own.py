@@ -19,6 +19,7 @@ from service.ledger import Charge
 from service.look_times import stalled
 from service.routes.edge import House, caller, house_of, not_found, scope
 from service.routes.expectation import expectation
+from service.routes.holding import preferred
 from service.routes.money import charged
 from service.routes.pages import LONGEST_PAGE, cursor, page
 from service.routes.subscriptions import shown
@@ -44,6 +45,7 @@ async def record(request: HttpRequest) -> HttpResponse:
     task = await store.lookups.task(request.path_params["task_id"], scope(client))
     if task is None:
         raise not_found("task")
+    task, headers = await preferred(request, task)
     deliveries = await store.deliveries.recent(None, task.id, "", NEWEST, LONGEST_PAGE)
     placements, charges = await store.lookups.placements(task.id), await store.charges.of_task(task.id)
     subscriptions = await store.lookups.subscriptions(task.id)
@@ -61,7 +63,8 @@ async def record(request: HttpRequest) -> HttpResponse:
             "deliveries": [
                 shown_delivery(delivery, await store.deliveries.attempts(delivery.id)) for delivery in deliveries
             ],
-        }
+        },
+        headers=headers,
     )
 
 

@@ -19,15 +19,21 @@ UNIT_MS = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 def page(request: HttpRequest) -> tuple[Place, int]:
     """Where the page before ended, and how many are asked for. Raises `Refused` (400)."""
-    limit, before = request.query_params.get("limit", "50"), request.query_params.get("before")
-    if not WHOLE_NUMBER.fullmatch(limit):
-        raise refused(400, Category.INVALID_REQUEST, "limit: a whole number is needed.")
+    limit, before = limit_of(request), request.query_params.get("before")
     if before is None:
-        return NEWEST, _bounded(int(limit))
+        return NEWEST, limit
     at, dot, last = before.partition(".")
     if not (dot and WHOLE_NUMBER.fullmatch(at)):
         raise refused(400, Category.INVALID_REQUEST, "before: the `cursor` of another page is needed.")
-    return (int(at), last), _bounded(int(limit))
+    return (int(at), last), limit
+
+
+def limit_of(request: HttpRequest) -> int:
+    """How many rows are asked for. Raises `Refused` (400)."""
+    limit = request.query_params.get("limit", "50")
+    if not WHOLE_NUMBER.fullmatch(limit):
+        raise refused(400, Category.INVALID_REQUEST, "limit: a whole number is needed.")
+    return max(1, min(int(limit), LONGEST_PAGE))
 
 
 def cursor(places: list[Place], limit: int) -> str | None:
@@ -61,7 +67,3 @@ def moment(name: str, text: str, now: int) -> int:
     except (ValueError, OverflowError) as error:
         allowed = "how long ago (90s, 15m, 2h, 7d) or a time such as 2026-11-20T18:30:00Z is needed."
         raise refused(400, Category.INVALID_REQUEST, f"{name}: {allowed}") from error
-
-
-def _bounded(limit: int) -> int:
-    return max(1, min(limit, LONGEST_PAGE))

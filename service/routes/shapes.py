@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from uuid import uuid4
 
 from starlette.background import BackgroundTask
@@ -16,12 +14,11 @@ from starlette.routing import Route
 
 from adapters.base import Adapter, BatchAdapter, CancelAdapter, ListAdapter
 from adapters.messages import Acceptance, Category, Fields, Listing, Page, Query, Report, State, Unreadable
-from service.answers import Connection, digest
+from service.answers import digest
 from service.clients import Client
 from service.deliveries import Format
 from service.errors import refused
 from service.jsondoor import Malformed, read_json
-from service.logs import get_logger
 from service.routes.edge import (
     METADATA_BYTES,
     House,
@@ -35,10 +32,10 @@ from service.routes.edge import (
     scope,
     shape_name,
 )
+from service.routes.holding import hold, preferred, watched
 from service.submit import Order
 from service.tasks import TOLD, Task, describe
 
-log = get_logger("routes")
 ORDER_HEADERS = ("x-callback-url", "x-callback-format", "x-ringback-metadata", "x-ringback-provider")
 """Headers of a create that mean something to us; never sent upstream."""
 
@@ -49,11 +46,11 @@ async def create(request: HttpRequest) -> HttpResponse:
     client = await caller(request)
     name = shape_name(request.url.path)
     order = await _order(request, client, name)
-    async with _watched(request, order.connection):
+    async with watched(request, order.connection):
         task, submission = await house.submitter.submit(order)
         if submission.hold:
             seconds = min(submission.timeout or house.limits.hold_seconds, house.limits.hold_seconds)
-            task = await _hold(house, task, order.connection, max(seconds - (house.clock() - began) / 1000, 0.0))
+            task = await hold(house, task, order.connection, max(seconds - (house.clock() - began) / 1000, 0.0))
         response = _created(house.shapes[name], task, held=submission.hold)
     response.background = BackgroundTask(house.submitter.answered, task, order.connection)
     return response
@@ -78,7 +75,12 @@ async def query(request: HttpRequest) -> HttpResponse:
     found = await house.store.lookups.tasks_by_id(asked.task_ids, scope(client))
     if asked.batch and isinstance(shape, BatchAdapter):
         return reply(shape.write_reports(tuple(describe(task) for task in found)))
-    return reply(shape.write_report(describe(found[0]) if found else _unknown(asked)))
+    if not found:
+        return reply(shape.write_report(_unknown(asked)))
+    task, headers = await preferred(request, found[0])
+    response = reply(shape.write_report(describe(task)))
+    response.headers.update(headers)
+    return response
 
 
 async def _listed(house: House, shape: ListAdapter, listing: Listing, client: Client) -> HttpResponse:
@@ -145,42 +147,6 @@ def _metadata(text: str | None) -> Fields | None:
     if not isinstance(value, dict):
         raise refused(400, Category.INVALID_REQUEST, "X-Ringback-Metadata: a JSON object of at most 4096 bytes.")
     return value
-
-
-@asynccontextmanager
-async def _watched(request: HttpRequest, connection: Connection) -> AsyncIterator[None]:
-    """Notices inside the block, once the body was read, that the client hangs up. A client that an error of ours gets
-    instead of its answer counts as gone: when it asks again, it is told what it should have been."""
-
-    async def watch() -> None:
-        while (await request.receive())["type"] != "http.disconnect":
-            pass
-        connection.hung_up.set()
-
-    watching = asyncio.create_task(watch())
-    try:
-        yield
-    except BaseException:
-        connection.hung_up.set()
-        raise
-    finally:
-        watching.cancel()
-
-
-async def _hold(house: House, task: Task, connection: Connection, seconds: float) -> Task:
-    """Waits for the end without a thread; a client that hangs up leaves its place to others. A wait that breaks is
-    over: on an error the SDKs would create the job again."""
-    wait = asyncio.create_task(house.waiting.wait(task, seconds, lambda: house.store.lookups.task(task.id)))
-    gone = asyncio.create_task(connection.hung_up.wait())
-    try:
-        await asyncio.wait({wait, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if wait.done() and (error := wait.exception()):
-            log.failure("hold.failed", error, task=task.id)
-            return task
-        return wait.result() if wait.done() else task
-    finally:
-        wait.cancel()
-        gone.cancel()
 
 
 def _both(path: str, endpoint: Callable[[HttpRequest], Awaitable[HttpResponse]], method: str) -> list[Route]:

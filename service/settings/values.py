@@ -112,6 +112,7 @@ class Settings(Value):
     create_timeout_seconds: float = Field(120, gt=0, description=SECONDS)
     hold_seconds: float = Field(1800, gt=0, description=SECONDS)
     hold_per_key: int = Field(100, ge=1, description="a whole number, 1 or more")
+    streams_per_key: int = Field(100, ge=1, description="a whole number, 1 or more")
     create_bytes: int = Field(24 * 1024 * 1024, ge=1, description="a whole number of bytes, 1 or more")
     log: Literal["json", "text"] = Field("text", description="json or text")
     warnings: tuple[str, ...] = ()  # what `load` found odd but usable

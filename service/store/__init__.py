@@ -13,6 +13,7 @@ from service.store.deliveries import DeliveryVerbs
 from service.store.doubts import DoubtVerbs
 from service.store.endpoints import EndpointVerbs
 from service.store.engine import AlreadyServed, Engine
+from service.store.event_log import EventLogVerbs
 from service.store.events import OperatorEventVerbs
 from service.store.keys import Key, KeyVerbs
 from service.store.lookups import Lookups
@@ -49,6 +50,7 @@ class Store:
         self.keys = KeyVerbs(engine)
         self.secrets = SecretVerbs(engine)
         self.events = OperatorEventVerbs(engine)
+        self.event_log = EventLogVerbs(engine)
         self.completions = CompletionVerbs(engine)
 
     @classmethod

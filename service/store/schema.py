@@ -211,6 +211,16 @@ ENDPOINTS = (
     "CREATE INDEX deliveries_by_endpoint ON deliveries (endpoint, state) WHERE endpoint IS NOT NULL",
 )
 
+EVENTS = (
+    """CREATE TABLE events (
+        seq {int} PRIMARY KEY, task {text} NOT NULL REFERENCES tasks (id), client {text} NOT NULL,
+        type {text} NOT NULL, at {int} NOT NULL, body {bytes} NOT NULL, UNIQUE (task, type)){strict}""",
+    "CREATE INDEX events_by_client ON events (client, seq)",
+    "CREATE INDEX events_by_time ON events (at, seq)",
+    "CREATE TABLE event_head (seq {int} NOT NULL){strict}",
+    "INSERT INTO event_head (seq) VALUES (0)",
+)
+
 STEPS: Mapping[str, tuple[str, ...]] = {
     "0001_first": FIRST,
     "0002_money": MONEY,
@@ -221,6 +231,7 @@ STEPS: Mapping[str, tuple[str, ...]] = {
     "0007_fairness": FAIRNESS,
     "0008_again": AGAIN,
     "0009_endpoints": ENDPOINTS,
+    "0010_events": EVENTS,
 }
 """Migrations by name, in order. A step that has shipped is never edited."""
 

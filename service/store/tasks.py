@@ -13,12 +13,14 @@ from functools import partial
 
 from adapters.messages import Report
 from service.deliveries import Delivery, Subscription
+from service.event_log import Event
 from service.ledger import UNPRICED, Quote, Settle, settled
 from service.store import rows
 from service.store.allowances import reserve
 from service.store.charges import open_charge, settle_charge
 from service.store.doubts import go_on, hold
 from service.store.engine import Engine, Transaction
+from service.store.event_log import write_event
 from service.store.repeats import TWINS_MS, repeated
 from service.store.room import Seat, lock_sends, seated
 from service.store.subscriptions import Message, insert_subscription, subscriptions_of, tell
@@ -164,10 +166,11 @@ class TaskVerbs:
         message: Message | None,
         placement: str | None = None,
         settle: Settle = settled,
+        event: Event | None = None,
     ) -> bool:
-        """Writes `task` if its row still has the version it was made from, with the deliveries that tell of it; and
-        with an ended task the end of `placement` (None: of its current one, if that is open) with what it cost. False:
-        somebody else was first, nothing was written."""
+        """Writes `task` if its row still has the version it was made from, with the deliveries that tell of it and the
+        `event` that it is; and with an ended task the end of `placement` (None: of its current one, if that is open)
+        with what it cost. False: somebody else was first, nothing was written."""
 
         def verb(tx: Transaction) -> bool:
             values = rows.task_values(replace(task, version=task.version + 1)) | {"was": task.version}
@@ -188,6 +191,7 @@ class TaskVerbs:
             if task.told and message is not None:
                 for subscription in subscriptions_of(tx, task.id):
                     tell(tx, subscription, message)
+            write_event(tx, event)
             return True
 
         return await self._engine.write(verb)

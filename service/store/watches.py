@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from service.deliveries import Delivery, Subscription
+from service.event_log import Event
 from service.store import rows
 from service.store.engine import Engine, Transaction
+from service.store.event_log import write_event
 from service.store.placements import LOOKED_AT
 from service.store.subscriptions import insert_subscription, tell
 from service.store.tasks import insert_task
@@ -35,9 +37,10 @@ class WatchVerbs:
         placement: Placement,
         subscriptions: Sequence[Subscription],
         message: Callable[[Task, Subscription], Delivery],
+        event: Event | None = None,
     ) -> Task | None:
-        """Keeps a task that was created elsewhere, with what is known of it; of one with anything to tell it opens the
-        deliveries.
+        """Keeps a task that was created elsewhere, with what is known of it and the `event` that this is; of one with
+        anything to tell it opens the deliveries.
 
         Returns the task that has this upstream id already, whosever it is, and keeps nothing."""
 
@@ -54,6 +57,7 @@ class WatchVerbs:
                 insert_subscription(tx, subscription)
                 if task.told:
                     tell(tx, subscription, partial(message, task))
+            write_event(tx, event)
             return None
 
         return await self._engine.write(verb)

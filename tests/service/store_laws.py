@@ -13,6 +13,7 @@ from typing import Any
 from adapters import SHAPES
 from adapters.catalogue import builtin
 from service.deliveries import Delivery, Subscription
+from service.event_log import Event
 from service.receive import Receiver
 from service.store import Store
 from service.store.lookups import NEWEST
@@ -21,7 +22,7 @@ from service.tell import RECOVERED, TYPES, Teller
 from tests.service.nouns import NOW, a_subscription
 
 Run = Callable[[Awaitable[Any]], Any]
-TABLES = ("attempts", "deliveries", "subscriptions", "callbacks", "charges", "quotes", "placements", "tasks")
+TABLES = ("events", "attempts", "deliveries", "subscriptions", "callbacks", "charges", "quotes", "placements", "tasks")
 LIVE = frozenset({Verdict.SENDING, Verdict.ACCEPTED, Verdict.IN_DOUBT})
 """Sends that may be at work at the upstream."""
 
@@ -66,19 +67,22 @@ class Watched:
     reopened: Counter[str] = field(default_factory=Counter)
     told_in_person: set[str] = field(default_factory=set)
     won: Counter[tuple[str, int]] = field(default_factory=Counter)
+    log: list[Event] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._numbers = count(1000)
         shapes = {name: shape(builtin()) for name, shape in SHAPES.items()}
         self.teller = Teller(shapes, lambda: self.fresh("message"))
         self.receiver = Receiver(self.store, self.teller, lambda: self.now, lambda task: None)
-        self.run(self.store._engine.write(lambda tx: [tx.run(f"DELETE FROM {table}") for table in TABLES]))
+        emptying = [f"DELETE FROM {table}" for table in TABLES] + ["UPDATE event_head SET seq = 0"]
+        self.run(self.store._engine.write(lambda tx: [tx.run(statement) for statement in emptying]))
 
     # --- laws ---
 
     def check(self) -> None:
         self.check_moves()
         self.check_messages()
+        self.check_log()
         for task, sends in self.sends.items():
             assert sum(send.bought for send in sends) <= 1 + self.reopened[task], task
 
@@ -121,6 +125,19 @@ class Watched:
                 assert self.messages.setdefault(delivery.id, fixed) == fixed
             for subscription in self.run(self.store.lookups.subscriptions(task)):
                 self.check_told(now, sorted(said[subscription.id]))
+
+    def check_log(self) -> None:
+        """What was logged stays, the numbers have no gap, and every end that was told stands there once."""
+        events: list[Event] = self.run(self.store.event_log.page(0, 10_000)).events
+        assert [event.seq for event in events] == list(range(1, len(events) + 1))
+        assert events[: len(self.log)] == self.log
+        self.log, types = events, defaultdict(list)
+        for event in events:
+            types[event.task].append(event.type)
+        for task in self.before.values():
+            assert len(set(types[task.id])) == len(types[task.id]), types
+            if task.ended and task.id not in self.told_in_person:
+                assert {TYPES[task.state], RECOVERED} & {*types[task.id]}, (task, types)
 
     def check_told(self, task: Task, types: list[str]) -> None:
         assert len(set(types)) == len(types), (task, types)

@@ -78,8 +78,12 @@ async def test_replies_are_what_it_promises(tmp_path: Path) -> None:
             await call("POST", "/wan/tasks", {"action": "retrieve_batch", "ids": [task, failed]})
             await call("GET", "/api/v1/tasks")
             await call("GET", "/v1/tasks")
+            await call("GET", "/v1/events")
+            await call("GET", "/v1/tasks/{task_id}/events", task_id=task)
             await call("GET", "/v1/deliveries")
             await it.settle(60)
+        await call("GET", "/v1/events/{seq}", seq="1")
+        await call("GET", "/v1/events/{seq}", status=404, seq="999")
         delivery = (await call("GET", "/v1/deliveries"))["deliveries"][0]["id"]
         await call("GET", "/v1/deliveries/{delivery_id}", delivery_id=delivery)
         await call("POST", "/v1/deliveries/{delivery_id}/replay", status=202, delivery_id=delivery)

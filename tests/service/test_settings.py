@@ -70,6 +70,7 @@ def test_nothing_has_to_be_set(place: Path) -> None:
     )
     assert (settings.in_doubt_seconds, settings.submit_wait_seconds, settings.create_timeout_seconds) == (900, 8, 120)
     assert (settings.hold_seconds, settings.hold_per_key, settings.create_bytes) == (1800, 100, 24 * 1024 * 1024)
+    assert settings.streams_per_key == 100
     assert (settings.accounts, settings.api_keys, settings.admin_token, settings.warnings) == ((), (), None, ())
 
 

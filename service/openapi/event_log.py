@@ -1,0 +1,61 @@
+"""The calls that tell what happened: a stream, or page by page, or one event."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from service.openapi.parts import PREFER, SINCE, call, errors, in_path, parameter
+from service.openapi.words import TEXT, WHOLE, Part, array, described, record, ref, reply
+from service.tell import EVENT_TYPES
+
+STREAM = "text/event-stream"
+AFTER = [
+    parameter("after", "query", {**WHOLE, "minimum": 0}, "The id of an event: what comes behind it"),
+    parameter("Last-Event-ID", "header", TEXT, "The same, as browsers say it; it comes before `after`"),
+    parameter("types", "query", TEXT, f"Only these, comma separated: {', '.join(EVENT_TYPES)}"),
+    parameter("limit", "query", {**WHOLE, "minimum": 1, "default": 50}, "Of a page: at most 200"),
+    PREFER,
+]
+
+
+def _told(text: str) -> Part:
+    """A page, or the same as server-sent events for who accepts `text/event-stream`."""
+    entry = record({"id": WHOLE, "event": ref("Event")})
+    page = record({"events": array(entry), "after": described(WHOLE, "Where to go on")})
+    told = reply(200, text, page)
+    told["200"]["content"][STREAM] = {"schema": {"type": "string"}}
+    return told
+
+
+EVENT_LOG: Mapping[str, Part] = {
+    "/v1/events": {
+        "get": call(
+            "events",
+            "Ringback",
+            "What happens to the client's tasks: a stream from now on with Accept: text/event-stream, else a page",
+            _told("What happened, the oldest first") | errors("own", 400, 401, 429),
+            parameters=[*AFTER, SINCE],
+        )
+    },
+    "/v1/events/{seq}": {
+        "parameters": in_path("seq"),
+        "get": call(
+            "event",
+            "Ringback",
+            "One event, in the bytes that are POSTed",
+            reply(200, "The event", ref("Event")) | errors("own", 401, 404),
+        ),
+    },
+    "/v1/tasks/{task_id}/events": {
+        "parameters": in_path("task_id"),
+        "get": call(
+            "task_events",
+            "Ringback",
+            "What happened to a task, from its first event on; as a stream it ends with the task",
+            _told("What happened")
+            | {"204": {"description": "As a stream: the task has ended, and nothing more is to come"}}
+            | errors("own", 400, 401, 404, 429),
+            parameters=AFTER,
+        ),
+    },
+}
