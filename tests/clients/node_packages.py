@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -25,14 +27,25 @@ def install(project: Path) -> Path:
     key = hashlib.sha256((project / "package-lock.json").read_bytes()).hexdigest()[:16]
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ringback" / "node"
     made = cache / key / "node_modules"
-    if not made.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache) as folder:
-            _fill(Path(folder), project)
-            made.parent.mkdir(exist_ok=True)
-            with suppress(OSError):  # somebody else was faster
+    cache.mkdir(parents=True, exist_ok=True)
+    with _alone_in(cache):
+        if not made.exists():
+            with tempfile.TemporaryDirectory(dir=cache) as folder:
+                _fill(Path(folder), project)
+                made.parent.mkdir(exist_ok=True)
                 (Path(folder) / "node_modules").rename(made)
     return made
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Whoever else wants to work there waits, in whatever process."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _check_node() -> None:

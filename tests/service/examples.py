@@ -19,7 +19,7 @@ async def run_examples(strategy: SearchStrategy[T], check: Callable[[T], Awaitab
     async def checked(example: T) -> None:
         await check(example)
 
-    @settings(max_examples=most, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @settings(max_examples=most, suppress_health_check=list(HealthCheck), database=None)
     @given(strategy)
     def examples(example: T) -> None:
         asyncio.run_coroutine_threadsafe(checked(example), loop).result(30)

@@ -33,7 +33,8 @@ class PostgresTransaction:
         self._connection = connection
 
     def lock(self, name: str) -> None:
-        self._execute("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))", {"name": name})
+        """Within the schema: PostgreSQL's own such locks are of the whole database, and other tests run in it."""
+        self._execute("SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || :name, 0))", {"name": name})
 
     def all(self, sql: str, **values: Any) -> Sequence[Row]:
         return self._execute(sql, values).fetchall()

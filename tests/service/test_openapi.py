@@ -135,7 +135,7 @@ SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
 
 
 @SCHEMA.parametrize()
-@settings(max_examples=6, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=6, derandomize=True, suppress_health_check=list(HealthCheck))
 async def test_generated_requests_never_break_it(case: Any, running: World) -> None:
     sent = case.as_transport_kwargs(base_url="http://localhost")
     key = ADMIN if case.path.startswith(OPERATORS) else None

@@ -143,7 +143,7 @@ failures = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.none() | failures, st.sampled_from(list(SHAPES)), st.dictionaries(st.text(max_size=5), st.text(max_size=5)))
 def test_every_failure_can_be_told_in_every_shape(
     failure: Failure | None, shape: str, metadata: dict[str, str]

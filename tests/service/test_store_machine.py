@@ -21,7 +21,6 @@ MORE = os.environ.get("RINGBACK_MACHINE_RUNS")
 SETTINGS = settings(
     max_examples=int(MORE or "120"),
     stateful_step_count=40,
-    deadline=None,
     derandomize=MORE is None,  # the suite does the same each time
     database=None,
     suppress_health_check=list(HealthCheck),

@@ -9,8 +9,8 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -83,7 +83,18 @@ class Stage:
 
 @asynccontextmanager
 async def staged(folder: Path, **settings: Any) -> AsyncIterator[Stage]:
-    port = _free_port()
+    with _reserved_port() as port:
+        async with _stage(folder, port, settings) as stage:
+            try:
+                yield stage
+            finally:
+                if stage.process is not None and stage.process.returncode is None:
+                    os.kill(stage.process.pid, signal.SIGKILL)
+                    await stage.process.wait()
+
+
+@asynccontextmanager
+async def _stage(folder: Path, port: int, settings: dict[str, Any]) -> AsyncIterator[Stage]:
     url = f"http://127.0.0.1:{port}"
     inbox = Inbox()
     receiver = Starlette(routes=[Route("/{path:path}", inbox.receive, methods=["POST"])])
@@ -110,17 +121,17 @@ async def staged(folder: Path, **settings: Any) -> AsyncIterator[Stage]:
         }
         written = {"settings": chosen | settings, "simulator": simulator_url}
         (folder / "settings.json").write_text(json.dumps(written))
-        stage = Stage(folder, url, simulator.state.world, inbox, client, answering=answering)
-        try:
-            yield stage
-        finally:
-            if stage.process is not None and stage.process.returncode is None:
-                os.kill(stage.process.pid, signal.SIGKILL)
-                await stage.process.wait()
+        yield Stage(folder, url, simulator.state.world, inbox, client, answering=answering)
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+@contextmanager
+def _reserved_port() -> Iterator[int]:
+    """A port of loopback that nobody else is given while the service is down. Only Linux lets the service listen where
+    something is bound; elsewhere it is a free port, and some luck."""
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", 0))
+        port: int = holder.getsockname()[1]
+        if sys.platform != "linux":
+            holder.close()
+        yield port
