@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
@@ -23,14 +22,15 @@ import httpx
 from adapters import messages
 from service.guard import EgressGuard, guarded_network
 from service.jsondoor import salvage_json
-from service.network import Elsewhere, TooLong
 from service.phases import Peer, Phases, Stopwatch, measured
 from service.pool import OriginTransport, Reuse
+from service.reasons import late, reason_of
 
 AGENT = "Ringback/0.1"
 EXCERPT = 16 * 1024
 UPSTREAM_CAP = 8 * 1024 * 1024
-REPLY_CAP = 256 * 1024  # a reply's head (the parser stops at 100 KiB) and more of its body than anybody keeps
+REPLY_CAP = 64 * 1024  # a reply's head and more of its body than anybody keeps
+MOST_PARTS = 1000  # of a body that comes in small pieces: each is work, however small
 MAX_HEADERS, MAX_HEADER = 64, 1024
 NO_PHASES = Phases()
 
@@ -137,7 +137,7 @@ async def send_once(
         try:
             async with asyncio.timeout(deadline_seconds):
                 response = await client.send(request, stream=True, follow_redirects=False)
-                whole = await _read(response, response.aiter_raw(), kept, body_cap)
+                whole = await _read(response, response.aiter_raw(), kept, body_cap, MOST_PARTS)
         except (httpx.HTTPError, TimeoutError) as error:
             if response is None:
                 raise wire.failure(error) from error
@@ -188,14 +188,18 @@ async def send_upstream(
     return messages.Response(response.status_code, salvage_json(bytes(kept)), dict(response.headers.items()))
 
 
-async def _read(response: httpx.Response, parts: AsyncIterator[bytes], kept: bytearray, cap: int) -> bool:
-    """Moves the body into `kept` up to `cap` bytes and closes the reply; whether that was all of it."""
+async def _read(
+    response: httpx.Response, parts: AsyncIterator[bytes], kept: bytearray, cap: int, most: int | None = None
+) -> bool:
+    """Moves the body into `kept`, up to `cap` bytes and `most` parts, and closes the reply; whether that was all."""
+    number = 0
     try:
         async with aclosing(cast("AsyncGenerator[bytes, None]", parts)):
             async for part in parts:
+                number += 1
                 room = cap - len(kept)
                 kept += part[:room]
-                if len(part) > room:
+                if len(part) > room or number == most:
                     return False
     finally:
         await response.aclose()
@@ -203,7 +207,12 @@ async def _read(response: httpx.Response, parts: AsyncIterator[bytes], kept: byt
 
 
 def _headers(response: httpx.Response) -> dict[str, str]:
-    return {name: value[:MAX_HEADER] for name, value in list(response.headers.items())[:MAX_HEADERS]}
+    return {name: _printable(value[:MAX_HEADER]) for name, value in list(response.headers.items())[:MAX_HEADERS]}
+
+
+def _printable(text: str) -> str:
+    """For screens and logs: what could steer them is shown as a question mark in a lozenge."""
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)
 
 
 def _peer(response: httpx.Response) -> Peer | None:
@@ -230,46 +239,6 @@ class _Wire:
     def failure(self, error: Exception) -> NoReply:
         """`Lost` unless the opposite is proven. Where nothing is traced, the kind of error must prove it."""
         proven = not self._writing and (self._connecting or isinstance(error, self.BEFORE))
-        reason = "no connection in time" if proven and isinstance(error, TimeoutError) else _reason(error)
         phases, peer = (self._stopwatch.read(), self._stopwatch.peer) if self._stopwatch else (NO_PHASES, None)
+        reason = late(phases) if proven and isinstance(error, TimeoutError) else reason_of(error, phases)
         return (NotSent if proven else Lost)(reason, phases, peer)
-
-
-def _reason(error: Exception) -> str:
-    match error:
-        case httpx.ConnectTimeout():
-            return "no connection in time"
-        case httpx.ConnectError():
-            return _why_not_connected(error)
-        case httpx.PoolTimeout():
-            return "too many requests to this host at once"
-        case httpx.TimeoutException() | TimeoutError():
-            return "no complete answer in time"
-        case httpx.RemoteProtocolError() if "disconnected" not in str(error):
-            return "the answer was not HTTP"
-        case httpx.LocalProtocolError() | httpx.UnsupportedProtocol():
-            return "the request could not be written"
-        case httpx.DecodingError():
-            return "the answer's encoding could not be read"
-    match error.__cause__:
-        case TooLong():
-            return "the answer was too long"
-        case Elsewhere():
-            return "the connection led elsewhere than to the checked address"
-    return "the connection broke off"
-
-
-def _why_not_connected(error: BaseException) -> str:
-    cause: BaseException | None = error
-    while cause is not None:
-        match cause:
-            case ssl.SSLCertVerificationError():
-                return f"the TLS certificate was not accepted: {cause.verify_message}"
-            case ssl.SSLError():
-                return "the TLS handshake failed"
-            case ConnectionRefusedError():
-                return "the connection was refused"
-            case socket.gaierror():
-                return "the host name does not resolve"
-        cause = cause.__cause__ or cause.__context__
-    return "the connection failed"

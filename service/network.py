@@ -17,6 +17,8 @@ Choose = Callable[[str, int], Awaitable[Sequence[str]]]
 """Where to dial for a host name and port, the best first. What it raises ends the connection attempt as it is."""
 
 Options = Iterable[httpcore.SOCKET_OPTION] | None
+PIECE = 4 * 1024
+"""So much of a capped reply is read at once: parsing it is work of ours that everybody else waits for."""
 
 
 class TooLong(httpcore.ReadError):
@@ -41,9 +43,7 @@ class Stream(httpcore.AsyncNetworkStream):
         return self._count(max_bytes, timeout)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> Coroutine[Any, Any, None]:
-        self._read = 0
-        phases.written(self._peer[:2])
-        return self._inner.write(buffer, timeout)
+        return self._pass_on(buffer, timeout)
 
     async def aclose(self) -> None:
         await self._inner.aclose()
@@ -54,12 +54,29 @@ class Stream(httpcore.AsyncNetworkStream):
         return self._secured(self._inner.start_tls(ssl_context, server_hostname, timeout))
 
     def get_extra_info(self, info: str) -> Any:
-        return self._peer if info == "server_addr" else self._inner.get_extra_info(info)
+        if info == "server_addr":
+            return self._peer
+        if info == "is_readable":  # asked of a kept connection, where anything to read means that it is of no more use
+            return self._inner.get_extra_info(info) or _holds_something(self._inner.get_extra_info("ssl_object"))
+        return self._inner.get_extra_info(info)
+
+    async def _pass_on(self, buffer: bytes, limit: float | None) -> None:
+        self._read = 0
+        phases.written(self._peer[:2])
+        try:
+            await self._inner.write(buffer, limit)
+        except ssl.SSLError as error:
+            raise httpcore.WriteError("TLS ended") from error
 
     async def _count(self, max_bytes: int, limit: float | None) -> bytes:
-        if self._reply_cap is not None and self._read >= self._reply_cap:
-            raise TooLong("the reply is too long")
-        data = await self._inner.read(max_bytes, limit)
+        if self._reply_cap is not None:
+            if self._read >= self._reply_cap:
+                raise TooLong("the reply is too long")
+            max_bytes = min(max_bytes, PIECE)
+        try:
+            data = await self._inner.read(max_bytes, limit)
+        except ssl.SSLError as error:  # the stock stream knows those of the handshake only
+            raise httpcore.ReadError("TLS ended") from error
         phases.heard()
         self._read += len(data)
         return data
@@ -71,6 +88,18 @@ class Stream(httpcore.AsyncNetworkStream):
         except BaseException:
             await self._inner.aclose()  # the stock stream closes on errors only, not when it is cancelled
             raise
+
+
+def _holds_something(tls: ssl.SSLObject | None) -> bool:
+    """Whether a record has come that nobody has read yet; the socket below has given it away already."""
+    if tls is None:
+        return False
+    try:
+        return bool(tls.read(1))
+    except ssl.SSLWantReadError:
+        return False
+    except ssl.SSLError:
+        return True
 
 
 class Network(httpcore.AsyncNetworkBackend):
@@ -146,9 +175,11 @@ class Network(httpcore.AsyncNetworkBackend):
         inner = await self._inner.connect_tcp(host, port, limit, None, options)
         try:
             peer = inner.get_extra_info("server_addr")
-        except OSError as error:
+        except OSError:
+            peer = None
+        if peer is None:
             await inner.aclose()
-            raise httpcore.ConnectError("the peer hung up at once") from error
+            raise httpcore.ConnectError("the peer hung up at once")
         return Stream(inner, peer, self._reply_cap)
 
 

@@ -110,7 +110,7 @@ class OriginTransport(httpx.AsyncBaseTransport):
             self._leave(key)
             raise
         assert isinstance(reply.stream, AsyncIterable)
-        return httpx.Response(
+        return _Answer(
             reply.status,
             headers=reply.headers,
             stream=_Body(reply.stream, partial(self._give_back, key, connection)),
@@ -182,7 +182,7 @@ class OriginTransport(httpx.AsyncBaseTransport):
 
     async def _give_back(self, key: _Key, connection: httpcore.AsyncHTTPConnection) -> None:
         try:
-            if self._closed or not connection.is_idle():
+            if self._closed or not connection.is_idle() or _answered_more(connection):
                 await connection.aclose()
             else:
                 self._lanes[key].idle.append(connection)
@@ -213,6 +213,14 @@ async def _send(connection: httpcore.AsyncHTTPConnection, request: httpcore.Requ
         raise
 
 
+class _Answer(httpx.Response):
+    """A redirect is an answer like any other. httpx would read where it leads even if nobody follows, and stumble."""
+
+    @property
+    def has_redirect_location(self) -> bool:
+        return False
+
+
 class _Body(httpx.AsyncByteStream):
     """A reply's body; closing it, read to the end or not, gives the connection back once.
 
@@ -241,6 +249,13 @@ class _Body(httpx.AsyncByteStream):
                     await closable.aclose()
         finally:
             await give_back()
+
+
+def _answered_more(connection: httpcore.AsyncHTTPConnection) -> bool:
+    """Whether bytes came behind the reply: the next request on this connection would take them for its answer. Only
+    the parser has them, and httpcore does not show it; a parser that is not where it was counts as one that has."""
+    parser = getattr(getattr(connection, "_connection", None), "_h11_state", None)
+    return parser is None or bool(parser.trailing_data[0])
 
 
 @runtime_checkable

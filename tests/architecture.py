@@ -22,7 +22,8 @@ LAYERS = (
     {"routes"},
     {"submit", "send", "receive", "poll", "deliver", "reconcile", "archive"},
     {"store", "worker", "clients", "choose", "upstream", "callback_urls", "tell", "waiting", "streams"}
-    | {"http", "pool", "guard", "network", "egress", "signing", "vault", "metrics"},
+    | {"http", "pool", "guard", "network", "egress", "signing", "vault", "metrics"}
+    | {"reasons"},
     {
         "tasks",
         "deliveries",
@@ -49,6 +50,7 @@ LAYERS = (
 USE_CASES = 3
 
 NETWORK = ("service/http.py", "service/pool.py", "service/network.py", "service/guard.py", "service/egress.py")
+NETWORK += ("service/reasons.py",)
 ROOMS = {
     "starlette": ("service/routes", "service/app.py", "service/simulator"),
     "uvicorn": ("service/app.py", "service/cli"),

@@ -166,7 +166,7 @@ async def test_a_head_without_end_is_given_up(reply: bytes) -> None:
 
 
 async def test_many_and_long_headers_are_cut() -> None:
-    lines = b"".join(b"X-%d: %s\r\n" % (number, b"v" * 1500) for number in range(60))
+    lines = b"".join(b"X-%d: %s\r\n" % (number, b"v" * 1500) for number in range(30))
     lines += b"".join(b"Y-%d: v\r\n" % number for number in range(60))
     reply, _ = await deliver(saying(b"HTTP/1.1 204 No\r\n" + lines + b"\r\n"))
     assert len(reply.headers) == 64

@@ -75,7 +75,7 @@ async def test_a_name_that_is_not_found_in_time_says_so() -> None:
         return await asyncio.Future()
 
     async with egress_client(guard(never)) as client:
-        with pytest.raises(NotSent) as caught:
+        with pytest.raises(NotSent, match="name could not be looked up in time") as caught:
             await post(client, "https://hook.example.com/", seconds=STEP)
     assert known(caught.value.phases) == {"dns"}
     assert caught.value.phases.dns_ms is not None

@@ -1,0 +1,1 @@
+"""Receivers that do what no receiver should, each with a name and with what an attempt must make of it."""
