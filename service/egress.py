@@ -148,6 +148,7 @@ def read_url(text: str) -> httpx.URL:
     try:
         url = httpx.URL(text)
         url.host.encode()  # decodes an international name, as httpx does when it dials
+        url.raw_host.decode("ascii")  # the zone of an IPv6 literal may be anything for httpx
     except (httpx.InvalidURL, ValueError):
         raise Refused("This is not a URL.") from None
     if url.scheme not in DEFAULT_PORTS:

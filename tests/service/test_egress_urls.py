@@ -67,6 +67,8 @@ https://a.example.com\\@b.example.com/
 https:\\\\hook.example.com/
 https://hook.example.com\\evil
 https://hook.example.com/a b
+https://[::1%℀]/
+https://[fe80::1%25ethß]/
 https://ringback.example.com/callbacks
 https://RINGBACK.example.com./
 http://127.0.0.1:8000/
