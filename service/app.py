@@ -20,6 +20,7 @@ from starlette.middleware import Middleware
 from adapters import SHAPES
 from adapters.base import Adapter
 from service.adopt import Adopter
+from service.audience import Audience
 from service.backoff import Jitter, random_jitter
 from service.callback_urls import CallbackUrls
 from service.cancel import Canceller
@@ -28,6 +29,7 @@ from service.clients import clients_of
 from service.clock import Clock, system_clock
 from service.deliver import DeliveryQueue
 from service.egress import egress_policy
+from service.endpoints import Endpoints
 from service.explain import Explainer
 from service.failover import Failover
 from service.find import Finder
@@ -123,7 +125,8 @@ class Ringback:
             settings.eventbridge_token.get_secret_value() if settings.eventbridge_token else None,
         )
         self.clients = clients_of(settings, self.store, clock)
-        self.teller = Teller(self.shapes, _message_id)
+        self.teller = Teller(self.shapes, _message_id, settings.public_url or "ringback")
+        self.audience = Audience(self.store, self.guard, clock)
         self.waiting = WaitingRoom(settings.hold_per_key)
         self.streams = Streams(settings.streams_per_key)
         self.operator = Operator(self.store, clock)
@@ -133,11 +136,9 @@ class Ringback:
     def _wire(self) -> None:
         settings, clock, store = self.settings, self.clock, self.store
         timing = Timing(
-            settings.create_timeout_seconds,
-            settings.in_doubt_seconds,
-            settings.repeat_seconds,
+            settings.create_timeout_seconds, settings.in_doubt_seconds, settings.repeat_seconds,
             settings.repeat_answered_seconds,
-        )
+        )  # fmt: skip
         settle = settled_by(self.catalogue)
         elsewhere = settings.failover != "off"
         failover = Failover(self.upstreams, self.shapes, self.catalogue, elsewhere=elsewhere)
@@ -149,7 +150,7 @@ class Ringback:
             timing, self._jitter, self._wake, _row_id,
         )  # fmt: skip
         self.submitter = Submitter(
-            store, sender, self.upstreams, failover, self.shapes, self.catalogue, self.guard, clock, timing,
+            store, sender, self.upstreams, failover, self.shapes, self.catalogue, self.audience, clock, timing,
             settings.submit_wait_seconds, self.operator,
         )  # fmt: skip
         self.canceller = Canceller(store, receiver, self.upstreams)
@@ -210,6 +211,8 @@ class Ringback:
         return House(
             store=self.store,
             clients=self.clients,
+            audience=self.audience,
+            endpoints=Endpoints(self.store, self.vault, self.audience, self.clock),
             submitter=self.submitter,
             canceller=self.canceller,
             adopter=self.adopter,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from secrets import SystemRandom
 
 Jitter = Callable[[float, float], float]
@@ -39,12 +39,14 @@ def loosely(seconds: float, jitter: Jitter) -> int:
     return int((seconds - loose) * 1000) + spread(loose, jitter)
 
 
-def next_delivery(tries: int, now: int, retry_after: float | None, jitter: Jitter) -> int | None:
-    """When the attempt after `tries` failed ones is due; None when the schedule is exhausted. A receiver's Retry-After
+def next_delivery(
+    tries: int, now: int, retry_after: float | None, jitter: Jitter, schedule: Sequence[float] = DELIVERY_DELAYS
+) -> int | None:
+    """When the attempt after `tries` failed ones is due; None when the `schedule` is used up. A receiver's Retry-After
     moves it later, by at most an hour or the step itself, whichever is more."""
-    if tries > len(DELIVERY_DELAYS):
+    if tries > len(schedule):
         return None
-    step = DELIVERY_DELAYS[tries - 1]
+    step = schedule[tries - 1]
     asked = min(retry_after or 0.0, max(step, HOUR))
     return now + max(spread(step, jitter), int(asked * 1000))
 

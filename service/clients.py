@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import hmac
+import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import uuid4
 
 from service.allowances import Allowance
+from service.asymmetric import PRIVATE
 from service.clock import Clock
+from service.deliveries import Delivery, Endpoint, Signature, Way
 from service.settings import Settings
-from service.signing import new_secret
+from service.signing import PREFIX, new_secret
 from service.store import Key, Store
 from service.vault import Vault, hash_key
 
 OPEN = "open"
 """The one client of open mode."""
+
+SCHEMES: Mapping[Signature, tuple[str, ...]] = {
+    Signature.V1: (PREFIX,),
+    Signature.V1A: (PRIVATE,),
+    Signature.BOTH: (PREFIX, PRIVATE),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +58,7 @@ class Clients:
         clock: Clock,
         *,
         named: Mapping[str, str],
-        webhook_secret: str,
+        webhook_secrets: Sequence[str],
         admin_token: str | None,
         open_mode: bool,
     ) -> None:
@@ -57,7 +66,7 @@ class Clients:
         self._vault = vault
         self._clock = clock
         self._named = dict(named)
-        self._webhook_secret = webhook_secret
+        self._webhook_secrets = tuple(webhook_secrets)
         self._admin_hash = hash_key(admin_token) if admin_token else None
         self._open_mode = open_mode
 
@@ -86,10 +95,38 @@ class Clients:
         allowed = await self._store.allowances.of(client.id)
         return allowed.watch and (allowed.providers is None or provider in allowed.providers)
 
-    async def secrets_of(self, client: str) -> tuple[str, ...]:
-        """The webhook secrets that sign what a client is sent."""
-        key = await self._store.keys.get(client)
-        return (self._vault.open(key.secret),) if key else (self._webhook_secret,)
+    async def way_of(self, delivery: Delivery) -> Way | None:
+        """How a delivery is to be sent now: by its endpoint, else by its client. None: its endpoint was deleted. Raises
+        `Unopenable`."""
+        if delivery.endpoint is None:
+            return Way(await self.secrets_of(delivery.client))
+        endpoint = await self._store.endpoints.get(delivery.endpoint, None)
+        if endpoint is None:
+            return None
+        headers = json.loads(self._vault.open(endpoint.headers)) if endpoint.headers else {}
+        secrets = await self.secrets_of(delivery.client, endpoint)
+        return Way(secrets, headers, endpoint.schedule, endpoint.timeout_seconds, disabled=bool(endpoint.disabled_at))
+
+    async def secrets_of(self, client: str, endpoint: Endpoint | None = None) -> tuple[str, ...]:
+        """What signs what a client is sent: webhook secrets, and private keys where an endpoint asks for them; those
+        that were replaced a short time ago too. Raises `Unopenable`."""
+        if endpoint is not None:
+            sealed = [endpoint.secret, endpoint.signing_key]
+            wanted = SCHEMES[endpoint.signature]
+        elif key := await self._store.keys.get(client):
+            sealed, wanted = [key.secret], SCHEMES[Signature.V1]
+        else:
+            return self._webhook_secrets
+        sealed += await self._store.secrets.retired(endpoint.id if endpoint else client, self._clock())
+        opened = [self._vault.open(each) for each in sealed]
+        return tuple(sorted((each for each in opened if each.startswith(wanted)), key=_shared_first))
+
+    async def rotate(self, key: str, secret: str | None, overlap_seconds: int) -> tuple[str, int] | None:
+        """The new webhook secret of a key (a given one, or a fresh one), and until when the old one signs too. None: no
+        such key, or it was revoked."""
+        fresh, now = secret or new_secret(), self._clock()
+        until = now + overlap_seconds * 1000
+        return (fresh, until) if await self._store.keys.rotate(key, self._vault.seal(fresh), now, until) else None
 
     async def create(
         self,
@@ -98,13 +135,15 @@ class Clients:
         key: str | None = None,
         callback_url: str | None = None,
         allowance: Allowance | None = None,
+        webhook_secret: str | None = None,
     ) -> NewKey | None:
         """Makes a key, or registers one that a program already sends (`key`), that may do and spend what `allowance`
-        says, whosever that is. None if that key is there already."""
+        says, whosever that is. `webhook_secret` is one that a receiver already has. None if that key is there
+        already."""
         text = key or f"rb_{secrets.token_urlsafe(32)}"
         if hash_key(text) in self._named:
             return None
-        made = NewKey(f"key_{uuid4().hex}", name, text, new_secret())
+        made = NewKey(f"key_{uuid4().hex}", name, text, webhook_secret or new_secret())
         kept = await self._store.keys.create(
             Key(
                 id=made.id,
@@ -142,6 +181,11 @@ class Clients:
         return await self._store.keys.revoke(key, self._clock())
 
 
+def _shared_first(secret: str) -> bool:
+    """Verifiers that know only shared secrets read those parts first."""
+    return not secret.startswith(PREFIX)
+
+
 def clients_of(settings: Settings, store: Store, clock: Clock) -> Clients:
     vault = Vault([key.get_secret_value() for key in settings.secret_keys])
     token = settings.admin_token
@@ -150,7 +194,7 @@ def clients_of(settings: Settings, store: Store, clock: Clock) -> Clients:
         vault,
         clock,
         named={hash_key(key.key.get_secret_value()): f"env:{key.name}" for key in settings.api_keys},
-        webhook_secret=settings.webhook_secret.get_secret_value(),
+        webhook_secrets=[secret.get_secret_value() for secret in settings.webhook_secret],
         admin_token=token.get_secret_value() if token else None,
         open_mode=not settings.api_keys,
     )

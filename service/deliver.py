@@ -13,13 +13,14 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
-from service.backoff import Jitter, next_delivery
+from service.backoff import DELIVERY_DELAYS, Jitter, next_delivery
 from service.clients import Clients
 from service.clock import Clock
-from service.deliveries import Attempt, Delivery, DeliveryState
+from service.deliveries import Attempt, Delivery, DeliveryState, Way
 from service.egress import Refused
 from service.guard import EgressGuard
-from service.http import Client, NoReply, Reply, send_once
+from service.header_rules import wrong_headers
+from service.http import URL, Client, NoReply, Reply, send_once
 from service.logs import get_logger
 from service.signing import sign
 from service.store import Store
@@ -90,13 +91,14 @@ class DeliveryQueue:
         return [receiver for receiver, attempts in self._open.items() if attempts >= SHARE]
 
     async def _attempt(self, item: Delivery) -> None:
-        started = self._clock()
+        started, way = self._clock(), None
         try:
             url = self._guard.policy.check_url(item.url)  # where it leads is judged at the connection
-            headers = await self._headers(item, started)
-            request = self._client.build_request("POST", url, content=item.body, headers=headers)
-            reply = await send_once(self._client, request, deadline_seconds=DEADLINE_SECONDS)
-            outcome = self._judge(reply)
+            way = await self._clients.way_of(item)
+            if way is not None and way.disabled:
+                await self._store.deliveries.park(item)
+                return
+            outcome = await self._post(item, url, way, started) if way else _without_endpoint()
         except Refused as error:
             outcome = Outcome("refused", f"not dialled: {error.reason}", self._clock() - started)
         except Unopenable as error:
@@ -104,12 +106,16 @@ class DeliveryQueue:
             outcome = Outcome("unsigned", reason, self._clock() - started)
         except NoReply as error:
             outcome = Outcome("no_reply", error.reason, error.phases.total_ms)
-        await self._record(item, outcome, started)
+        await self._record(item, outcome, started, way.schedule if way else None)
 
-    async def _headers(self, delivery: Delivery, now: int) -> dict[str, str]:
-        secrets = await self._clients.secrets_of(delivery.client)
-        headers = sign(secrets, delivery.id, now // 1000, delivery.body)
-        return headers | {"content-type": "application/json"}
+    async def _post(self, item: Delivery, url: URL, way: Way, now: int) -> Outcome:
+        if (said := wrong_headers(way.headers)) is not None:  # judged when they were set; a rule may be younger
+            return Outcome("unsent", f"not sent: headers of the endpoint: {said}", 0)
+        signed = sign(way.secrets, item.id, now // 1000, item.body)
+        headers = {**way.headers, "content-type": item.content_type, **signed}
+        request = self._client.build_request("POST", url, content=item.body, headers=headers)
+        seconds = way.timeout_seconds or DEADLINE_SECONDS
+        return self._judge(await send_once(self._client, request, deadline_seconds=seconds))
 
     def _judge(self, reply: Reply) -> Outcome:
         kept = reply.body[:REPLY_KEPT].decode(errors="replace").replace("\0", "\ufffd")
@@ -125,14 +131,16 @@ class DeliveryQueue:
             final=reply.status == GONE,
         )
 
-    async def _record(self, delivery: Delivery, outcome: Outcome, started: int) -> None:
+    async def _record(
+        self, delivery: Delivery, outcome: Outcome, started: int, schedule: Sequence[float] | None
+    ) -> None:
         now = self._clock()
         tries = delivery.tries + 1
         state, next_at = DeliveryState.DELIVERED, None
         if outcome.final:
             state = DeliveryState.ABANDONED
         elif not outcome.delivered:
-            next_at = next_delivery(tries, now, outcome.retry_after, self._jitter)
+            next_at = next_delivery(tries, now, outcome.retry_after, self._jitter, schedule or DELIVERY_DELAYS)
             state = DeliveryState.EXHAUSTED if next_at is None else DeliveryState.PENDING
         attempt = Attempt(
             delivery=delivery.id,
@@ -147,6 +155,10 @@ class DeliveryQueue:
         )
         delivered_at = now if outcome.delivered else None
         _log(delivery, await self._store.deliveries.attempted(delivery, attempt, state, delivered_at), state)
+
+
+def _without_endpoint() -> Outcome:
+    return Outcome("no_endpoint", "not sent: its endpoint was deleted", 0, final=True)
 
 
 def _sentence(reply: Reply) -> tuple[str, str]:

@@ -7,7 +7,8 @@ message to one subscription, an Attempt one POST of it.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 RUNNING = "task.running"
@@ -126,6 +127,18 @@ class Delivery:
     replay_of: str | None = None
     endpoint: str | None = None
     content_type: str = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a delivery is sent: what signs it (webhook secrets and private keys), and what its endpoint says of headers,
+    pauses between attempts and the time of one; None means the server's. To a `disabled` endpoint nothing is sent."""
+
+    secrets: tuple[str, ...]
+    headers: Mapping[str, str] = field(default_factory=dict)
+    schedule: tuple[float, ...] | None = None
+    timeout_seconds: int | None = None
+    disabled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from adapters.providers import Provider
 from service.callback_urls import CallbackUrls
 from service.clients import Client, Clients
 from service.clock import Clock
-from service.deliveries import Format
+from service.deliveries import Subscription
 from service.errors import Refused, refused
 from service.logs import get_logger
 from service.operator import Operator
@@ -39,13 +39,12 @@ AGAIN_SECONDS = 5.0
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What a client wants to be told of. `key` is its own key at the provider; without one the operator's account is
-    asked. `callback_url` has been checked."""
+    asked. `audience` is who is to be told, checked and of no task yet."""
 
     client: Client
     provider: str
     upstream_id: str
-    callback_url: str | None = None
-    format: Format = Format.OWN
+    audience: Sequence[Subscription] = ()
     key: str | None = None
     model: str = ""
     metadata: Fields | None = None

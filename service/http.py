@@ -35,6 +35,7 @@ MAX_HEADERS, MAX_HEADER = 64, 1024
 NO_PHASES = Phases()
 
 Client = httpx.AsyncClient
+URL = httpx.URL
 """What `upstream_client` and `egress_client` make."""
 
 

@@ -1,7 +1,8 @@
 """Signatures that Ringback makes: of what it sends (Standard Webhooks) and of the callback URLs that it hands out.
 
 Standard Webhooks 1.0.0 (https://www.standardwebhooks.com): HMAC-SHA256 over `id.timestamp.body`, in the header
-`webhook-signature` as `v1,<base64>`, several of them between spaces while a secret is being rotated.
+`webhook-signature` as `v1,<base64>`, several of them between spaces while a secret is being rotated. Beside it or
+alone, `v1a,<base64>`: ed25519 over the same bytes (`service.asymmetric`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from enum import StrEnum
 
 from itsdangerous import Signer
 
+from service import asymmetric
+
 PREFIX = "whsec_"
 SECRET_BYTES = range(24, 65)
 MESSAGE_ID = re.compile(r"[A-Za-z0-9_-]{1,256}")  # no dot: it separates the parts of what is signed
@@ -31,18 +34,21 @@ def new_secret() -> str:
     return PREFIX + b64encode(randomness.token_bytes(32)).decode()
 
 
+def is_secret(text: str) -> bool:
+    """Whether it is a webhook secret that every verifier takes."""
+    return _key(text) is not None
+
+
 def sign(secrets: Sequence[str], message_id: str, timestamp: int, body: bytes) -> dict[str, str]:
-    """The three headers for a body that is sent at `timestamp`, in seconds since the epoch, signed once per secret.
+    """The three headers for a body that is sent at `timestamp`, in seconds since the epoch, signed once per secret
+    (`whsec_`) and private key (`whsk_`).
 
     The id stays the same over all attempts, the timestamp is that of the attempt. Raises `ValueError` for no secret, a
     malformed one, or an id that the receiver could not take apart again.
     """
     if not secrets or not MESSAGE_ID.fullmatch(message_id):
         raise ValueError("signing needs a secret, and a message id of letters, digits, - and _")
-    keys = [_key(secret) for secret in secrets]
-    if not all(keys):
-        raise ValueError("a webhook secret is whsec_ and the padded base64 of 24 to 64 bytes")
-    parts = [_signature(key, message_id, str(timestamp), body) for key in keys if key]
+    parts = [_part(secret, message_id, str(timestamp), body) for secret in secrets]
     return dict(zip(HEADERS, (message_id, str(timestamp), " ".join(parts)), strict=True))
 
 
@@ -83,14 +89,18 @@ def verify(
         return Verdict(Reason.MISSING_HEADER, f"The header {missing[0]} is missing.")
     message_id, timestamp, signature = (given[name] for name in HEADERS)
     keys = [key for key in map(_key, secrets) if key]
-    if not keys:
+    public = [secret for secret in secrets if asymmetric.is_public_key(secret)]
+    if not keys and not public:
         return Verdict(Reason.BAD_KEY, "The secret is not whsec_ followed by the padded base64 of 24 to 64 bytes.")
     if not SECONDS.fullmatch(timestamp):
         return Verdict(Reason.BAD_TIMESTAMP, "webhook-timestamp is not a whole number of seconds.")
-    parts = [part for part in signature.split(" ") if part.startswith("v1,")]
-    if not parts:
-        return Verdict(Reason.BAD_SIGNATURE, "webhook-signature has no part of the form v1,<base64>.")
-    if not _any_equal(parts, (_signature(key, message_id, timestamp, body) for key in keys)):
+    scheme = "v1," if keys else asymmetric.PART
+    parts = [part for part in signature.split(" ") if part.startswith(("v1,", asymmetric.PART))]
+    if not any(part.startswith(scheme) for part in parts):
+        return Verdict(Reason.BAD_SIGNATURE, f"webhook-signature has no part of the form {scheme}<base64>.")
+    signed = _signed(message_id, timestamp, body)
+    known = any(asymmetric.fits(key, part, signed) for key in public for part in parts)
+    if not known and not _any_equal(parts, (_signature(key, message_id, timestamp, body) for key in keys)):
         return Verdict(Reason.MISMATCH, _explained(secrets, message_id, timestamp, body, parts))
     return _judged_by_time(int(timestamp), now, tolerance)
 
@@ -115,9 +125,20 @@ def _key(secret: str) -> bytes | None:
     return key if right else None
 
 
+def _part(secret: str, message_id: str, timestamp: str, body: bytes) -> str:
+    if secret.startswith(asymmetric.PRIVATE):
+        return asymmetric.sign_part(secret, _signed(message_id, timestamp, body))
+    if (key := _key(secret)) is None:
+        raise ValueError("a webhook secret is whsec_ and the padded base64 of 24 to 64 bytes")
+    return _signature(key, message_id, timestamp, body)
+
+
 def _signature(key: bytes, message_id: str, timestamp: str, body: bytes) -> str:
-    signed = b".".join((_raw(message_id), _raw(timestamp), body))
-    return "v1," + b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
+    return "v1," + b64encode(hmac.digest(key, _signed(message_id, timestamp, body), hashlib.sha256)).decode()
+
+
+def _signed(message_id: str, timestamp: str, body: bytes) -> bytes:
+    return b".".join((_raw(message_id), _raw(timestamp), body))
 
 
 def _any_equal(parts: Sequence[str], expected: Iterator[str]) -> bool:

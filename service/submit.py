@@ -7,8 +7,8 @@ a refusal reaches it as an error of its own shape; after that the task is accept
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
 from adapters.base import Adapter
@@ -16,14 +16,13 @@ from adapters.catalogue import Catalogue
 from adapters.messages import Category, Fields, Refusal, Request, Submission
 from service.allowances import Budget, Limited
 from service.answers import Connection, OpenAnswers
+from service.audience import Audience, Wanted
 from service.choose import choose, price_at
 from service.clients import Client
 from service.clock import Clock
-from service.deliveries import Format, Subscription
-from service.egress import Refused as RefusedUrl
+from service.deliveries import Subscription
 from service.errors import Refused, refused
 from service.failover import Failover
-from service.guard import EgressGuard
 from service.ledger import Quote, quote_of
 from service.logs import get_logger
 from service.operator import Operator
@@ -38,15 +37,14 @@ log = get_logger("submit")
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One create as it came in. `callback_url` is the header's; a field of the body comes first, the client's default
-    last. `provider` is the one that the client named. `digest` and `idempotency_key` tell a repeated create from a new
+    """One create as it came in. `wanted` is what headers say of who is told; a URL of the body comes before theirs.
+    `provider` is the one that the client named. `digest` and `idempotency_key` tell a repeated create from a new
     one, `connection` who waits for the answer."""
 
     shape: str
     request: Request
     client: Client
-    callback_url: str | None = None
-    format: Format = Format.OWN
+    wanted: Wanted = field(default_factory=Wanted)
     metadata: Fields | None = None
     provider: str | None = None
     digest: str | None = None
@@ -76,7 +74,7 @@ class Submitter:
         failover: Failover,
         shapes: Mapping[str, Adapter],
         catalogue: Catalogue,
-        guard: EgressGuard,
+        audience: Audience,
         clock: Clock,
         timing: Timing,
         wait_seconds: float,
@@ -89,7 +87,7 @@ class Submitter:
         self._failover = failover
         self._shapes = shapes
         self._catalogue = catalogue
-        self._guard = guard
+        self._audience = audience
         self._clock = clock
         self._timing = timing
         self._wait_seconds = wait_seconds
@@ -113,20 +111,19 @@ class Submitter:
         shape = self._shapes[order.shape]
         able = choose(self._upstreams.providers, self._catalogue, shape, submission, order.provider, standing)
         upstream = self._failover.first(able, self._clock())
-        url = submission.callback_url or order.callback_url or order.client.callback_url
-        if url is not None:
-            await self.check_callback(url)
+        wanted = replace(order.wanted, url=submission.callback_url or order.wanted.url or None)
+        audience = await self._audience.of(order.client, wanted)
         task = self._task(order, submission, upstream.name)
         self._answers.opened(task.id, order.connection)
         try:
-            return await self._keep(task, order, url, quote_of(price_at(upstream, submission)))
+            return await self._keep(task, order, audience, quote_of(price_at(upstream, submission)))
         except BaseException:
             self._answers.closed(task.id)
             raise
 
-    async def _keep(self, task: Task, order: Order, url: str | None, price: Quote) -> Task:
+    async def _keep(self, task: Task, order: Order, audience: Sequence[Subscription], price: Quote) -> Task:
         """The task on disk and on its way, or the earlier one that this create repeats."""
-        subscriptions = _subscriptions(task, url, order.format)
+        subscriptions = [replace(one, task=task.id) for one in audience]
         seats = self._upstreams.seats(task.provider, task.created_at)
         kept, placement = await self._store.tasks.accept(
             task, self._placement(task), subscriptions, self._answers.waits, *self._timing.repeats, price, seats
@@ -175,13 +172,6 @@ class Submitter:
         for send in sends:
             send.cancel()
         await asyncio.gather(*sends, return_exceptions=True)
-
-    async def check_callback(self, url: str) -> None:
-        """Raises `Refused` (400) for a URL that deliveries may not go to."""
-        try:
-            await self._guard.check(url)
-        except RefusedUrl as error:
-            raise refused(400, Category.INVALID_REQUEST, f"callback_url: {error}") from error
 
     def _task(self, order: Order, submission: Submission, provider: str) -> Task:
         now = self._clock()
@@ -255,7 +245,3 @@ class Submitter:
         del self._sends[task]
         if not send.cancelled() and (error := send.exception()):
             log.failure("send.failed", error)
-
-
-def _subscriptions(task: Task, url: str | None, form: Format) -> list[Subscription]:
-    return [] if url is None else [Subscription(str(uuid4()), task.id, url, form, task.created_at)]

@@ -1,7 +1,8 @@
 """What a subscriber is told: the body of a delivery, fixed when the task ends.
 
 In the client's own shape it is exactly what our own GET of that shape answers (flat: its `response`); as an event it is
-Ringback's own form, the same for every shape.
+Ringback's own form, the same for every shape. CloudEvents 1.0 wraps that into its structured JSON form
+(https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md).
 """
 
 from __future__ import annotations
@@ -31,20 +32,28 @@ RECOVERED = "task.recovered"
 
 EVENT_TYPES = (*TYPES.values(), RECOVERED)
 
+CONTENT_TYPES: Mapping[Format, str] = {
+    Format.OWN: "application/json",
+    Format.EVENT: "application/json",
+    Format.CLOUDEVENTS: "application/cloudevents+json",
+}
+
 
 class Teller:
-    """Makes the deliveries of an ended task. `new_id` gives webhook ids."""
+    """Makes the deliveries of a task. `new_id` gives webhook ids, `source` is this server's name in CloudEvents."""
 
-    def __init__(self, shapes: Mapping[str, Adapter], new_id: Callable[[], str]) -> None:
+    def __init__(self, shapes: Mapping[str, Adapter], new_id: Callable[[], str], source: str = "ringback") -> None:
         self._shapes = shapes
         self._new_id = new_id
+        self._source = source
 
     def message(self, task: Task, subscription: Subscription, *, recovered: bool = False) -> Delivery:
         """The delivery that tells `subscription` how `task` is, due at once; `recovered` if another end was told."""
         type_ = RECOVERED if recovered else TYPES[task.state]
         now = task.finished_at or task.updated_at
+        form, id_ = subscription.format or Format.OWN, self._new_id()
         return Delivery(
-            id=self._new_id(),
+            id=id_,
             task=task.id,
             subscription=subscription.id,
             client=task.client,
@@ -52,10 +61,11 @@ class Teller:
             receiver=receiver_of(subscription.url),
             type=type_,
             state=DeliveryState.PENDING,
-            body=self._body(task, subscription.format or Format.OWN, type_),
+            body=self._body(task, form, type_, id_),
             created_at=now,
             due_at=now,
             endpoint=subscription.endpoint,
+            content_type=CONTENT_TYPES[form],
         )
 
     def event(self, task: Task, *, recovered: bool = False) -> Event | None:
@@ -66,11 +76,25 @@ class Teller:
         body = self._body(task, Format.EVENT, type_)
         return Event(task.id, task.client, type_, task.finished_at or task.updated_at, body)
 
-    def _body(self, task: Task, form: Format, type_: str) -> bytes:
-        content = (
-            event(task, type_) if form is Format.EVENT else self._shapes[task.shape].write_callback(describe(task))
-        )
+    def _body(self, task: Task, form: Format, type_: str, id_: str = "") -> bytes:
+        if form is Format.OWN:
+            content = self._shapes[task.shape].write_callback(describe(task))
+        else:
+            content = event(task, type_)
+            content = content if form is Format.EVENT else self._cloud_event(task, content, id_)
         return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+
+    def _cloud_event(self, task: Task, told: dict[str, Any], id_: str) -> dict[str, Any]:
+        return {
+            "specversion": "1.0",
+            "id": id_,
+            "source": self._source,
+            "type": told["type"],
+            "subject": task.id,
+            "time": told["timestamp"],
+            "datacontenttype": "application/json",
+            "data": told["data"],
+        }
 
 
 def event(task: Task, type_: str) -> dict[str, Any]:

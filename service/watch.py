@@ -4,6 +4,7 @@ like any other. It never had a request of ours, so there is nothing that could b
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from uuid import uuid4
 
 from adapters.catalogue import Catalogue
@@ -85,8 +86,7 @@ class Watcher:
         return await self._store.lookups.task(task.id) or task
 
     def _subscriptions(self, wish: Wish, task: Task) -> list[Subscription]:
-        url = wish.callback_url
-        return [Subscription(str(uuid4()), task.id, url, wish.format, self._clock())] if url else []
+        return [replace(one, task=task.id) for one in wish.audience]
 
     def _task(self, wish: Wish, found: Found) -> Task:
         now, report = self._clock(), found.report

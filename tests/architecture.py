@@ -22,11 +22,12 @@ LAYERS = (
     {"routes"},
     {"submit", "send", "receive", "poll", "deliver", "reconcile", "archive"},
     {"store", "worker", "clients", "choose", "upstream", "callback_urls", "tell", "waiting", "streams"}
-    | {"http", "pool", "guard", "network", "egress", "signing", "vault", "metrics"}
+    | {"http", "pool", "guard", "network", "egress", "signing", "asymmetric", "vault", "metrics"}
     | {"reasons"},
     {
         "tasks",
         "deliveries",
+        "header_rules",
         "replays",
         "event_log",
         "price",
@@ -60,7 +61,7 @@ ROOMS = {
     "sqlite_utils": ("service/store",),
     "psycopg": ("service/store",),
     "itsdangerous": ("service/signing.py",),
-    "cryptography": ("service/vault.py", "service/signing.py", "service/certificates.py", "service/simulator"),
+    "cryptography": ("service/vault.py", "service/asymmetric.py", "service/certificates.py", "service/simulator"),
     "click": ("service/cli",),
     "rich": ("service/cli",),
     "pydantic": ("service/settings", "service/routes"),

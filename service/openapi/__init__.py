@@ -48,6 +48,9 @@ def _ended() -> dict[str, Any]:
         "summary": "A task ended: told in the subscriber's own shape or as an event, signed by Standard Webhooks",
         "security": [],
         "parameters": [{"name": name, "in": "header", "required": True, "schema": TEXT} for name in SIGNATURE],
-        "requestBody": {"required": True, "content": content({"anyOf": bodies})},
+        "requestBody": {
+            "required": True,
+            "content": content({"anyOf": bodies}) | {"application/cloudevents+json": {"schema": ref("CloudEvent")}},
+        },
         "responses": {"2XX": {"description": "Taken"}, "410": {"description": "Send nothing more there"}},
     }

@@ -6,12 +6,15 @@ from collections.abc import Mapping
 
 from service.openapi.parts import PREFER, call, errors, in_path, parameter
 from service.openapi.words import ADDRESS, TEXT, WHOLE, Part, record, ref, reply
+from service.tell import EVENT_TYPES
 
 CREATE_ERRORS = (400, 401, 403, 413, 415, 422)
 
 CREATE_HEADERS = [
     parameter("X-Callback-Url", "header", ADDRESS, "Who is told of the end, where the body has no callback_url"),
+    parameter("X-Callback-Endpoint", "header", TEXT, "The id of an endpoint that is told (too)"),
     parameter("X-Callback-Format", "header", ref("Format")),
+    parameter("X-Callback-Events", "header", TEXT, f"Only these, between commas: {', '.join(EVENT_TYPES)}"),
     parameter("X-Ringback-Metadata", "header", TEXT, "A JSON object of at most 4096 bytes; it comes back in events"),
     parameter("X-Ringback-Provider", "header", TEXT, "The provider that shall do it"),
     parameter("Idempotency-Key", "header", {**TEXT, "maxLength": 255}, "The same key, the same task, for 48 hours"),

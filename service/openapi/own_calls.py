@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from service.openapi.endpoints import ENDPOINTS, ROTATION
 from service.openapi.event_log import EVENT_LOG
 from service.openapi.explaining import EXPLAIN
 from service.openapi.money import MONEY
 from service.openapi.parts import PAGE, PREFER, SINCE, call, errors, in_path, parameter
 from service.openapi.replaying import REPLAYS
+from service.openapi.telling import EVENTS, SECRET
 from service.openapi.watching import WATCH
 from service.openapi.words import (
     ADDRESS,
     FLAG,
     TEXT,
+    TIME,
     Part,
     Schema,
     array,
@@ -25,6 +28,7 @@ from service.openapi.words import (
     some,
 )
 
+ENDPOINT_ID = described(TEXT, "The id of an endpoint, in the place of a url")
 WHICH = ("provider", "account", "placement")
 
 
@@ -112,7 +116,7 @@ def _task_changes() -> Part:
                 reply(201, "Subscribed", ref("Subscription"))
                 | reply(200, "Subscribed before", ref("Subscription"))
                 | errors("own", 400, 401, 404, 413, 415),
-                body=record({"url": ADDRESS, "format": ref("Format")}, ("url",)),
+                body=some({"url": ADDRESS, "endpoint": ENDPOINT_ID, "format": ref("Format"), "events": EVENTS}),
             ),
         },
     }
@@ -145,7 +149,10 @@ def _deliveries() -> Part:
 
 def _operator() -> Part:
     made = record(dict.fromkeys(("id", "name", "key", "webhook_secret"), TEXT))
-    wanted = record({"name": {**TEXT, "minLength": 1}, "key": TEXT, "callback_url": ADDRESS}, ("name",))
+    rotated = record({"id": TEXT, "webhook_secret": TEXT, "old_secret_until": TIME})
+    wanted = record(
+        {"name": {**TEXT, "minLength": 1}, "key": TEXT, "callback_url": ADDRESS, "webhook_secret": SECRET}, ("name",)
+    )
     happened = record({"events": array(ref("OperatorEvent")), "cursor": nullable(TEXT)})
     return {
         "/v1/operator/events": {
@@ -189,6 +196,16 @@ def _operator() -> Part:
                 {"204": {"description": "Revoked"}} | errors("own", 401, 403, 404),
             ),
         },
+        "/v1/keys/{key_id}/rotate-secret": {
+            "parameters": in_path("key_id"),
+            "post": call(
+                "rotate_key_secret",
+                "Ringback",
+                "Replace the webhook secret of a client key (operator); until the overlap is over both sign",
+                reply(200, "The new secret, shown this once", rotated) | errors("own", 400, 401, 403, 404, 413, 415),
+                body=ROTATION,
+            ),
+        },
     }
 
 
@@ -229,6 +246,7 @@ OWN_CALLS: Mapping[str, Part] = {
     **EVENT_LOG,
     **_deliveries(),
     **REPLAYS,
+    **ENDPOINTS,
     **_operator(),
     **_open(),
 }

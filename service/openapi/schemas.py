@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from service.deliveries import DeliveryState, Format
+from service.deliveries import DeliveryState
 from service.openapi.money import CHARGE, MONEY_SCHEMAS
 from service.openapi.replaying import REPLAY_SCHEMAS
+from service.openapi.telling import TELLING
 from service.openapi.words import (
     ADDRESS,
     FLAG,
@@ -27,7 +28,6 @@ from service.openapi.words import (
     some,
 )
 from service.tasks import TaskState
-from service.tell import EVENT_TYPES
 
 ID = described(TEXT, "Ringback's id of the task, a UUID")
 REASON = record({"code": TEXT, "message": TEXT})
@@ -174,6 +174,7 @@ NATIVE: Mapping[str, Part] = {
 DELIVERY = {
     "id": described(TEXT, "The webhook-id of every attempt"),
     **dict.fromkeys(("task_id", "type", "url"), TEXT),
+    "endpoint": nullable(TEXT),
     "state": ref("DeliveryState"),
     "attempts": WHOLE,
     "created_at": TIME,
@@ -212,7 +213,6 @@ PLACEMENT = record(
 )
 
 OWN: Mapping[str, Part] = {
-    "Format": {"enum": list(Format), "description": "The client's own shape, or Ringback's event"},
     "State": {"enum": list(TaskState)},
     "DeliveryState": {"enum": list(DeliveryState)},
     "Error": record({"error": REASON}),
@@ -231,7 +231,6 @@ OWN: Mapping[str, Part] = {
             "metadata": nullable(some({})),
         }
     ),
-    "Subscription": record({"id": TEXT, "url": TEXT, "format": ref("Format"), "created_at": TIME}),
     "Delivery": record(DELIVERY),
     "DeliveryWithLog": {"allOf": [ref("Delivery"), record({"log": array(ATTEMPT)})]},
     "Record": {
@@ -286,7 +285,6 @@ OWN: Mapping[str, Part] = {
             "meaning": described(nullable(TEXT), "What it means and what to do next"),
         }
     ),
-    "Event": record({"type": {"enum": list(EVENT_TYPES)}, "timestamp": TIME, "data": ref("Task")}),
 }
 
-SCHEMAS: Mapping[str, Part] = {**OWN, **REPLAY_SCHEMAS, **MONEY_SCHEMAS, **FLAT, **NATIVE}
+SCHEMAS: Mapping[str, Part] = {**OWN, **TELLING, **REPLAY_SCHEMAS, **MONEY_SCHEMAS, **FLAT, **NATIVE}

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from service.openapi.parts import call, errors
+from service.openapi.telling import EVENTS
 from service.openapi.words import ADDRESS, TEXT, Part, described, record, ref, reply, some
 
 WISH = record(
     {
         "provider": described(TEXT, "Where it was created; this server must have that provider"),
         "task_id": described({**TEXT, "minLength": 1, "maxLength": 200, "pattern": "^[!-~]+$"}, "The provider's id"),
-        "callback_url": described(ADDRESS, "Where to POST its end; left out, the client key's own"),
+        "callback_url": described(ADDRESS, "Where to POST its end; left out, the client's default"),
+        "endpoint": described(TEXT, "The id of an endpoint that is told (too)"),
         "format": ref("Format"),
+        "events": EVENTS,
         "upstream_key": described(
             {**TEXT, "minLength": 1, "maxLength": 1000, "pattern": "^[!-~]+$", "writeOnly": True},
             "The caller's own key at the provider, used for this task only, kept encrypted and erased at its end. "

@@ -4,6 +4,7 @@ from service.routes import (
     allowances,
     callbacks,
     decisions,
+    endpoints,
     event_log,
     events,
     explain,
@@ -19,7 +20,7 @@ from service.routes import (
 )
 
 ROOMS = (
-    shapes, own, replays, subscriptions, watch, explain, keys, allowances, money, event_log, events, decisions,
-    callbacks, health, openapi,
+    shapes, own, replays, subscriptions, watch, explain, keys, endpoints, allowances, money, event_log, events,
+    decisions, callbacks, health, openapi,
 )  # fmt: skip
 ROUTES = [route for room in ROOMS for route in room.ROUTES]

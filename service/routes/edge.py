@@ -19,9 +19,11 @@ from adapters.base import Adapter
 from adapters.catalogue import Catalogue
 from adapters.messages import Category, Refusal, Request, Response, Unreadable
 from service.adopt import Adopter
+from service.audience import Audience
 from service.cancel import Canceller
 from service.clients import Client, Clients
 from service.clock import Clock
+from service.endpoints import Endpoints
 from service.errors import Refused, refused
 from service.explain import Explainer
 from service.jsondoor import Malformed, read_json
@@ -71,6 +73,8 @@ class House:
 
     store: Store
     clients: Clients
+    audience: Audience
+    endpoints: Endpoints
     submitter: Submitter
     canceller: Canceller
     adopter: Adopter

@@ -163,6 +163,7 @@ def shown_delivery(delivery: Delivery, attempts: list[Attempt] | None = None) ->
         "task_id": delivery.task,
         "type": delivery.type,
         "url": delivery.url,
+        "endpoint": delivery.endpoint,
         "state": delivery.state,
         "attempts": delivery.attempts,
         "created_at": iso(delivery.created_at),

@@ -15,8 +15,9 @@ from starlette.routing import Route
 from adapters.base import Adapter, BatchAdapter, CancelAdapter, ListAdapter
 from adapters.messages import Acceptance, Category, Fields, Listing, Page, Query, Report, State, Unreadable
 from service.answers import digest
+from service.audience import Wanted
 from service.clients import Client
-from service.deliveries import Format
+from service.endpoint_fields import read_events, read_format
 from service.errors import refused
 from service.jsondoor import Malformed, read_json
 from service.routes.edge import (
@@ -36,6 +37,7 @@ from service.routes.holding import hold, preferred, watched
 from service.submit import Order
 from service.tasks import TOLD, Task, describe
 
+AUDIENCE_HEADERS = ("x-callback-url", "x-callback-format", "x-callback-endpoint", "x-callback-events")
 ORDER_HEADERS = ("x-callback-url", "x-callback-format", "x-ringback-metadata", "x-ringback-provider")
 """Headers of a create that mean something to us; never sent upstream."""
 
@@ -109,9 +111,7 @@ def _unknown(asked: Query) -> Report:
 async def _order(request: HttpRequest, client: Client, shape: str) -> Order:
     house = house_of(request)
     headers = [request.headers.get(name) for name in ORDER_HEADERS]
-    callback_url, form, metadata, provider = headers
-    if form not in (None, *Format):
-        raise refused(400, Category.INVALID_REQUEST, f"X-Callback-Format: it may be {' or '.join(Format)}.")
+    metadata, provider = headers[2:]
     raw = await read_body(request, house.limits.create_bytes)
     read = message(request, house.shapes[shape], await parse(raw))
     if not isinstance(read.body, dict):
@@ -120,13 +120,29 @@ async def _order(request: HttpRequest, client: Client, shape: str) -> Order:
         shape=shape,
         request=read,
         client=client,
-        callback_url=callback_url,
-        format=Format(form or Format.OWN),
+        wanted=_wanted(request),
         metadata=_metadata(metadata),
         provider=provider,
-        digest=digest(raw, *headers),
+        digest=digest(raw, *headers, *_younger(request)),
         idempotency_key=_idempotency_key(request),
     )
+
+
+def _wanted(request: HttpRequest) -> Wanted:
+    url, form, endpoint, events = (request.headers.get(name) for name in AUDIENCE_HEADERS)
+    types = None if events is None else [text.strip() for text in events.split(",")]
+    return Wanted(
+        url,
+        endpoint,
+        None if form is None else read_format("X-Callback-Format", form),
+        read_events("X-Callback-Events", types),
+        ("X-Callback-Endpoint", "X-Callback-Events"),
+    )
+
+
+def _younger(request: HttpRequest) -> list[str]:
+    """Headers that did not count when digests were first kept: one that is missing leaves a digest as it was."""
+    return [f"{name} {request.headers[name]}" for name in AUDIENCE_HEADERS[2:] if name in request.headers]
 
 
 def _idempotency_key(request: HttpRequest) -> str | None:

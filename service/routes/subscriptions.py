@@ -2,38 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
-from uuid import uuid4
 
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse
 from starlette.responses import Response as HttpResponse
 from starlette.routing import Route
 
-from adapters.messages import Category
-from service.deliveries import Format, Subscription
-from service.errors import refused
+from service.audience import Wanted
+from service.deliveries import Subscription
+from service.endpoint_fields import read_events, read_format, wrong
 from service.routes.edge import caller, house_of, not_found, read_fields, scope
 from service.tell import iso
 
 
 async def subscribe(request: HttpRequest) -> HttpResponse:
-    """`{"url", "format"?}`; the same URL and format again is the same subscription (200 instead of 201)."""
+    """`{"url" or "endpoint", "format"?, "events"?}`; the same again is the same subscription (200 instead of 201)."""
     client = await caller(request)
     house = house_of(request)
-    fields = await read_fields(request, ("url", "format"))
-    url, form = fields.get("url"), fields.get("format", Format.OWN)
-    if not isinstance(url, str):
-        raise refused(400, Category.INVALID_REQUEST, "url: a text is needed, the address to POST to.")
-    if form not in list(Format):
-        raise refused(400, Category.INVALID_REQUEST, f"format: it may be {' or '.join(Format)}.")
-    await house.submitter.check_callback(url)
-    wanted = Subscription(str(uuid4()), request.path_params["task_id"], url, Format(form), house.clock())
+    wished = _wanted(await read_fields(request, ("url", "endpoint", "format", "events")))
+    [wanted] = await house.audience.of(client, wished, default=False)
+    wanted = replace(wanted, task=request.path_params["task_id"])
     kept = await house.store.tasks.subscribe(wanted, scope(client), house.teller.message)
     if kept is None:
         raise not_found("task")
     house.workers["deliver"].wake()
     return JSONResponse(shown(kept), 201 if kept.id == wanted.id else 200)
+
+
+def _wanted(fields: Mapping[str, Any]) -> Wanted:
+    url, endpoint = fields.get("url"), fields.get("endpoint")
+    if endpoint is None and not isinstance(url, str):
+        raise wrong("url", "a text is needed, the address to POST to; or the id of an endpoint in `endpoint`")
+    if endpoint is not None and (url is not None or not isinstance(endpoint, str)):
+        raise wrong("endpoint", "a text is needed, the id of an endpoint, in the place of a url")
+    form = read_format("format", fields["format"]) if "format" in fields else None
+    return Wanted(url, endpoint, form, read_events("events", fields.get("events")))
 
 
 async def subscriptions(request: HttpRequest) -> HttpResponse:
@@ -49,7 +55,9 @@ def shown(subscription: Subscription) -> dict[str, Any]:
     return {
         "id": subscription.id,
         "url": subscription.url,
+        "endpoint": subscription.endpoint,
         "format": subscription.format,
+        "events": subscription.events,
         "created_at": iso(subscription.created_at),
     }
 

@@ -26,6 +26,7 @@ LIST = "one or more, separated by commas"
 DATABASE = "the path of an SQLite file or a postgresql:// URL"
 
 Keys = Annotated[tuple[Annotated[SecretStr, Field(min_length=1)], ...], checks.List]
+WebhookSecrets = Annotated[tuple[checks.WebhookSecret, ...], checks.List]
 Regions = Annotated[tuple[checks.Region, ...], checks.List]
 ApiKeys = Annotated[tuple[checks.ApiKeyEntry, ...], checks.List]
 
@@ -38,8 +39,8 @@ def _fresh_keys() -> tuple[SecretStr, ...]:
     return (SecretStr(kept.new_secret_key()),)
 
 
-def _fresh_webhook_secret() -> SecretStr:
-    return SecretStr(kept.new_webhook_secret())
+def _fresh_webhook_secrets() -> tuple[SecretStr, ...]:
+    return (SecretStr(kept.new_webhook_secret()),)
 
 
 class UpstreamKeys(Value):
@@ -96,7 +97,9 @@ class Settings(Value):
     public_url: checks.PublicUrl | None = Field(None, description=URL)
     secret_keys: Keys = Field(default_factory=_fresh_keys, min_length=1, description=LIST, repr=False)  # newest last
     api_keys: ApiKeys = Field((), description=LIST, repr=False)
-    webhook_secret: checks.WebhookSecret = Field(default_factory=_fresh_webhook_secret, description="text", repr=False)
+    webhook_secret: WebhookSecrets = Field(
+        default_factory=_fresh_webhook_secrets, min_length=1, description=LIST, repr=False
+    )
     admin_token: checks.HeaderSecret | None = Field(None, description="text", repr=False)
     eventbridge_regions: Regions = Field(("cn-beijing",), description=LIST)
     eventbridge_token: checks.HeaderSecret | None = Field(None, description="text", repr=False)

@@ -71,6 +71,18 @@ class DeliveryVerbs:
 
         return await self._engine.write(verb)
 
+    async def park(self, claimed: Delivery) -> None:
+        """It waits until its endpoint is enabled. A replay that came meanwhile has made it due; it stays so."""
+
+        def verb(tx: Transaction) -> None:
+            tx.run(
+                "UPDATE deliveries SET due_at = NULL, claimed_at = NULL WHERE id = :id AND due_at = :lease"
+                " AND EXISTS (SELECT id FROM endpoints WHERE id = deliveries.endpoint AND disabled_at IS NOT NULL)",
+                id=claimed.id, lease=claimed.due_at,
+            )  # fmt: skip
+
+        await self._engine.write(verb)
+
     async def replay(
         self, delivery: str, client: str | None, now: int, new_id: Callable[[], str] | None = None
     ) -> Delivery | Skipped | None:

@@ -121,6 +121,20 @@ async def test_replies_are_what_it_promises(tmp_path: Path) -> None:
         await call("PUT", "/v1/keys/{client}/allowance", {"budgets": [budget], "models": ["x"]}, client="new")
         await call("GET", "/v1/keys/{client}/allowance", client="env:first")
         await call("GET", "/v1/cost")
+        key = (await call("POST", "/v1/keys", {"name": "newer"}, 201))["id"]
+        await call("POST", "/v1/keys/{key_id}/rotate-secret", {"overlap_seconds": 60}, key_id=key)
+        one = "/v1/endpoints/{endpoint_id}"
+        wanted = {"url": hook, "events": ["task.running"], "schedule": [5, 0.5 + 1], "headers": {"X-A": "b"}}
+        made = (await call("POST", "/v1/endpoints", wanted, 201))["id"]
+        await call("POST", "/v1/endpoints", {"url": "x"}, 400)
+        await call("GET", "/v1/endpoints")
+        await call("GET", one, endpoint_id=made)
+        await call("PATCH", one, {"schedule": None}, endpoint_id=made)
+        for verb in ("disable", "enable", "rotate-secret"):
+            await call("POST", f"{one}/{verb}", {}, endpoint_id=made)
+        await call("GET", f"{one}/jwks.json", endpoint_id=made)
+        await call("POST", "/v1/tasks/{task_id}/subscriptions", {"endpoint": made}, 201, task_id=task)
+        await call("GET", "/v1/tasks/{task_id}/subscriptions", task_id=task)
         await it.ringback.operator.tell("new.kind", "x", said="y")
         await call("GET", "/v1/operator/events")
         await call("POST", "/wan/videos", {"model": "wan2.6-t2v"}, 400)

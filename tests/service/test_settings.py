@@ -380,10 +380,12 @@ def test_a_file_that_cannot_be_read_is_one_sentence(place: Path, content: bytes 
 def test_a_webhook_secret_is_padded_standard_base64_of_24_to_64_bytes(place: Path, secret: str, good: bool) -> None:
     environ = {"RINGBACK_WEBHOOK_SECRET": secret}
     if good:
-        assert load(None, environ).webhook_secret.get_secret_value() == secret
+        assert [one.get_secret_value() for one in load(None, environ).webhook_secret] == [secret]
     else:
         (problem,) = problems(environ)
-        assert problem.startswith("RINGBACK_WEBHOOK_SECRET cannot be used: it must be whsec_ and then 24 to 64 bytes")
+        assert problem.startswith(
+            "RINGBACK_WEBHOOK_SECRET, entry 1, cannot be used: it must be whsec_ and then 24 to 64 bytes"
+        )
 
 
 # Secrets that were left out
