@@ -229,8 +229,11 @@ async def world(
     async with AsyncExitStack() as stack:
         clock = FakeClock()
         inbox = await stack.enter_async_context(_inbox())
-        to_service = await stack.enter_async_context(httpx.AsyncClient())
-        client = httpx.AsyncClient(base_url="http://localhost", headers={"authorization": f"Bearer {KEY}"})
+        away = httpx.MockTransport(_nobody)  # until the server starts; of their own they would load certificates first
+        to_service = await stack.enter_async_context(httpx.AsyncClient(transport=away))
+        client = httpx.AsyncClient(
+            transport=away, base_url="http://localhost", headers={"authorization": f"Bearer {KEY}"}
+        )
         await stack.enter_async_context(client)
         chosen = {
             "database": str(folder / "ringback.db"),

@@ -59,7 +59,7 @@ class PostgresEngine:
         self._execute(f"CREATE SCHEMA {self._schema}")
         self._connections: queue.SimpleQueue[psycopg.Connection[dict[str, Any]]] = queue.SimpleQueue()
         for _ in range(CONNECTIONS):
-            options = f"-csearch_path={self._schema}"
+            options = f"-csearch_path={self._schema} -csynchronous_commit=off"  # what is lost with it is a test's
             self._connections.put(psycopg.connect(address, options=options, row_factory=dict_row))
         for statements in STEPS.values():
             self._run(lambda tx, statements=statements: [tx.run(render(one, "postgres")) for one in statements])
