@@ -37,6 +37,7 @@ GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "subscribe": ("subscribe.subscribe", "Have one more URL called back."),
         "attach": ("attach.attach", "Be called back for a task that was created at a provider itself."),
         "deliveries": ("deliveries.deliveries", "List callbacks and how they went."),
+        "listen": ("listen.listen", "Have callbacks handed to a receiver on this machine."),
         "replay": ("replay.replay", "Send callbacks again: one, a task's, or all that failed."),
         "replays": ("replays.replays", "List replays, show how one goes, cancel one."),
         "models": ("models.models", "List the models and who offers them."),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote, urlsplit
@@ -104,19 +105,41 @@ class Client:
             return self._answer("POST", path, **request)
 
     def _answer(self, method: str, path: str, **request: Any) -> Any:
-        try:
+        with self._heard():
             reply = self._http.request(method, path, **request)
+        body = _json(reply)
+        if reply.is_success and body is not None:
+            return body
+        raise self._refusal(reply)
+
+    @contextmanager
+    def stream(self, path: str, place: str | None, silence: float, **query: str | None) -> Iterator[Iterator[bytes]]:
+        """The bytes of an event stream behind a place, as they come; lost after `silence` seconds without any. Raises
+        `Unreachable` or `Refused`, also while they are read."""
+        headers = {"accept": "text/event-stream"} | ({"last-event-id": place} if place else {})
+        asked = {name: value for name, value in query.items() if value is not None}
+        timeout = httpx.Timeout(SECONDS, read=silence)
+        with self._heard(), self._http.stream("GET", path, params=asked, headers=headers, timeout=timeout) as reply:
+            if not reply.headers.get("content-type", "").startswith("text/event-stream"):
+                reply.read()
+                raise self._refusal(reply)
+            yield reply.iter_raw()
+
+    @contextmanager
+    def _heard(self) -> Iterator[None]:
+        try:
+            yield
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             text = f"No server answers at {self.url}. Start one with `ringback serve`, or set RINGBACK_URL."
             raise Unreachable(text) from error
         except httpx.HTTPError as error:
             raise Lost(f"The server at {self.url} did not answer ({type(error).__name__}).") from error
-        body = _json(reply)
-        if reply.is_success and body is not None:
-            return body
+
+    def _refusal(self, reply: httpx.Response) -> Refused | Unreachable:
         if reply.is_success:
-            raise Unreachable(f"What answers at {self.url} is not a Ringback server. Set RINGBACK_URL.")
-        raise Refused(self._why(reply, body), _of_error(body, "code") or "")
+            return Unreachable(f"What answers at {self.url} is not a Ringback server. Set RINGBACK_URL.")
+        body = _json(reply)
+        return Refused(self._why(reply, body), _of_error(body, "code") or "")
 
     def _why(self, reply: httpx.Response, body: Any) -> str:
         stranger = f"What answers at {self.url} said {reply.status_code} and nothing else. Is RINGBACK_URL right?"

@@ -33,6 +33,7 @@ __all__ = [
     "catalogue_path",
     "check_exposure",
     "is_loopback",
+    "listen_secret",
     "load",
     "load_client",
     "read_catalogue",
@@ -136,6 +137,19 @@ def load_client(environ: Mapping[str, str] = os.environ) -> ClientSettings:
         return ClientSettings.model_validate(values)
     except ValidationError as error:
         raise SettingsError(problems_of(error, ClientSettings, Given(values, variables, ()))) from None
+
+
+def listen_secret(environ: Mapping[str, str] = os.environ) -> tuple[str, Path]:
+    """The webhook secret of `ringback listen`, always the same, and the file that keeps it. Raises `SettingsError`."""
+    base = environ.get("XDG_CONFIG_HOME")
+    path = (Path(base) if base else Path.home() / ".config") / "ringback" / "listen.secret"
+    try:
+        return kept.read_or_make_secret(path), path
+    except (OSError, ValueError) as error:
+        reason = error.strerror or str(error) if isinstance(error, OSError) else "it is no text"
+        raise SettingsError(
+            [f"The secret in {path} cannot be used ({reason}). Mend the file, or give --secret."]
+        ) from None
 
 
 def read_variable(name: str, environ: Mapping[str, str] = os.environ) -> str | None:

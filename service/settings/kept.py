@@ -29,19 +29,31 @@ def read_or_make(path: Path) -> dict[str, Any]:
     Raises OSError (no place for the file), PermissionError (others may read it) or ValueError (not what we wrote).
     """
     if not path.exists():
-        _make(path)
-    if path.stat().st_mode & 0o007:
-        raise PermissionError("others may read it")
-    found = json.loads(path.read_text())
+        made = {"secret_keys": [new_secret_key()], "webhook_secret": new_webhook_secret()}
+        _make(path, json.dumps(made, indent=2))
+    found = json.loads(_read(path))
     if not isinstance(found, dict) or not {"secret_keys", "webhook_secret"} <= found.keys():
         raise ValueError("it does not hold secret_keys and webhook_secret")
     return {name: found[name] for name in ("secret_keys", "webhook_secret")}
 
 
-def _make(path: Path) -> None:
+def read_or_make_secret(path: Path) -> str:
+    """One webhook secret, kept alone in a file; the folder is made, too. Raises as `read_or_make` does."""
+    if not path.exists():
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make(path, new_webhook_secret())
+    return _read(path).strip()
+
+
+def _read(path: Path) -> str:
+    if path.stat().st_mode & 0o007:
+        raise PermissionError("others may read it")
+    return path.read_text()
+
+
+def _make(path: Path, content: str) -> None:
     """The file appears under its name complete and on disk, or not at all; a file that is there already stays."""
     draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
-    content = json.dumps({"secret_keys": [new_secret_key()], "webhook_secret": new_webhook_secret()}, indent=2)
     draft.touch(mode=0o600, exist_ok=False)
     try:
         with draft.open("w") as file:

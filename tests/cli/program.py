@@ -17,7 +17,7 @@ from service.settings import scrub
 
 RINGBACK = (sys.executable, "-c", "from service.cli import main; main(prog_name='ringback')")
 ROOT = Path(__file__).resolve().parent.parent.parent
-LONGEST_SECONDS = 60.0
+LONGEST_SECONDS = 180.0
 
 
 def environment(folder: Path, given: Mapping[str, str]) -> dict[str, str]:

@@ -1,0 +1,127 @@
+"""`ringback listen`: events come over a connection from here to the server, and are handed to a receiver here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import click
+
+from service.cli.client import Client
+from service.cli.event_stream import OPENED, Frame, follow
+from service.cli.exits import Misused
+from service.cli.forwarding import Forwarded, Forwarder
+from service.cli.options import json_option, misused
+from service.deliveries import RUNNING
+from service.settings import SettingsError, listen_secret
+from service.signing import sign
+from service.tell import EVENT_TYPES
+
+ENDS = ",".join(type_ for type_ in EVENT_TYPES if type_ != RUNNING)
+
+
+@click.command()
+@click.option("--forward-to", "url", metavar="URL", help="Where to POST them, such as http://localhost:3000/hook.")
+@click.option("--events", "types", metavar="TYPES", default=ENDS, help=f"Of {', '.join(EVENT_TYPES)}. [default: ends]")
+@click.option("--since", metavar="TIME", help="Begin earlier: 90s, 15m, 2h, 7d ago, or at a time. [default: now]")
+@click.option("--last-event-id", "place", metavar="ID", help="Begin behind this event.")
+@click.option("--secret", envvar="RINGBACK_WEBHOOK_SECRET", help="Sign with this one. [default: one that is kept]")
+@json_option
+def listen(
+    url: str | None, types: str, since: str | None, place: str | None, secret: str | None, as_json: bool
+) -> None:
+    """Show what happens to your tasks and hand it to a receiver on this machine, which nobody must reach from outside.
+
+    Each event is POSTed as the server POSTs events, signed with a secret that stays the same. Ends by Ctrl-C.
+    """
+    _check(url, types, place)
+    with Client() as client:
+        if url is None:
+            _listen(client, types, since, place, None, as_json)
+            return
+        with Forwarder(url, _secret(secret), _say) as forwarder:
+            _say(f"events are forwarded to {url}; Ctrl-C ends it")
+            _listen(client, types, since, place, forwarder.forward, as_json)
+
+
+def _listen(
+    client: Client,
+    types: str,
+    since: str | None,
+    place: str | None,
+    forward: Callable[[Frame], Forwarded] | None,
+    as_json: bool,
+) -> None:
+    try:
+        for frame in follow(client, place, types, since, _say):
+            if frame.type != OPENED:
+                _show(frame, forward(frame) if forward else None, as_json)
+            elif place is None:
+                _say(f"listening at {client.url}")
+            place = frame.id or place
+    except KeyboardInterrupt:
+        _say(f"go on with: ringback listen --last-event-id {place} ..." if place else "nothing was heard")
+
+
+def _secret(given: str | None) -> str:
+    """Raises `Misused`."""
+    try:
+        secret, kept = (given, None) if given else listen_secret()
+        sign([secret], "evt", 0, b"")
+    except SettingsError as error:
+        raise misused(error) from None
+    except ValueError as error:
+        raise Misused(f"The secret cannot be used: {error}.") from None
+    _say(f"webhook secret: {secret}" + (f" (always the same, kept in {kept})" if kept else ""))
+    return secret
+
+
+def _check(url: str | None, types: str, place: str | None) -> None:
+    parts = urlsplit(url or "http://localhost")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise Misused(f"--forward-to {url}: an address that begins with http:// or https:// is needed.")
+    if unknown := set(types.split(",")) - {*EVENT_TYPES}:
+        raise Misused(f"--events {', '.join(sorted(unknown))}: it may be {', '.join(EVENT_TYPES)}.")
+    if place is not None and not place.isdecimal():
+        raise Misused("--last-event-id: the id of an event is needed, a whole number.")
+
+
+def _show(frame: Frame, forwarded: Forwarded | None, as_json: bool) -> None:
+    """A line for each event."""
+    event = json.loads(frame.data)
+    if as_json:
+        click.echo(json.dumps(_shown(frame, event, forwarded), ensure_ascii=False))
+        return
+    line = f"{_now()}  {frame.type:<14}  {event['data']['task_id']}"
+    if forwarded is None:
+        error = event["data"]["error"]
+        click.echo(f"{line}  {event['data']['video_url'] or (error['code'] if error else '')}".rstrip())
+        return
+    told = str(forwarded.status) if forwarded.status else f"not forwarded: {forwarded.error}"
+    repeat = "" if forwarded.taken or frame.id is None else f"; again with --last-event-id {int(frame.id) - 1}"
+    click.secho(f"{line}  {told}  {forwarded.elapsed_ms} ms{repeat}", fg=None if forwarded.taken else "red")
+
+
+def _shown(frame: Frame, event: Any, forwarded: Forwarded | None) -> dict[str, Any]:
+    shown = {"id": int(frame.id) if frame.id else None, "type": frame.type, "event": event}
+    if forwarded is None:
+        return shown
+    return shown | {
+        "webhook_id": forwarded.webhook_id,
+        "status": forwarded.status,
+        "error": forwarded.error,
+        "tries": forwarded.tries,
+        "elapsed_ms": forwarded.elapsed_ms,
+    }
+
+
+def _say(text: str) -> None:
+    """On standard error: standard output is for events."""
+    click.echo(f"{_now()}  {text}", err=True)
+
+
+def _now() -> str:
+    return datetime.now(UTC).astimezone().strftime("%H:%M:%S")
