@@ -28,13 +28,12 @@ from service.certificates import Certificates, Fetch, fetch_by
 from service.clients import clients_of
 from service.clock import Clock, system_clock
 from service.deliver import DeliveryQueue
-from service.egress import egress_policy
 from service.endpoints import Endpoints
 from service.explain import Explainer
 from service.failover import Failover
 from service.find import Finder
-from service.guard import EgressGuard, Resolve
-from service.http import egress_client, upstream_client
+from service.guard import Resolve
+from service.http import egress_of, upstream_client
 from service.inquiry import Inquiry
 from service.learning import Learned
 from service.ledger import settled_by
@@ -105,14 +104,13 @@ class Ringback:
         self.catalogue = settings.catalogue
         if settings.on_postgres:
             raise SettingsError(["RINGBACK_DATABASE: only SQLite is supported yet; give the path of a file."])
-        self.guard = EgressGuard(egress_policy(settings), resolve)
+        self.guard, self._egress_client = egress_of(settings, resolve)
         self.store = Store.open(Path(settings.database))
         self.shapes: Mapping[str, Adapter] = {name: shape(self.catalogue) for name, shape in SHAPES.items()}
         secret_keys = [key.get_secret_value() for key in settings.secret_keys]
         self.tokens = CallbackTokens(secret_keys)
         self.urls = CallbackUrls(settings.public_url, self.tokens)
         self._upstream_client = upstream or upstream_client()
-        self._egress_client = egress_client(self.guard)
         accounts = upstreams_of(settings, self.shapes, self._upstream_client, clock())
         self.vault = Vault(secret_keys)
         self.upstreams = Upstreams(accounts, self.vault)

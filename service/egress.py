@@ -106,6 +106,8 @@ class EgressPolicy:
     def check_public(self, target: Target) -> None:
         """The rules for everything that is not exempt. Raises `Refused`."""
         ports = [DEFAULT_PORTS["https"], *([DEFAULT_PORTS["http"]] if self.plain_http else [])]
+        if any(host == target.host for host, _ in self.own_pairs):
+            raise Refused("The URL leads back to this server.")
         way_out = WAY_OUT if _looks_inward(target) else ""
         if target.scheme != "https" and not self.plain_http:
             raise Refused(f"The URL must be https.{way_out}")
@@ -113,8 +115,6 @@ class EgressPolicy:
             raise Refused(f"Port {target.port} is not allowed; allowed: {' and '.join(map(str, ports))}.{way_out}")
         if target.literal is not None:
             raise Refused(f"The host must be a name, not an IP address.{way_out}")
-        if any(host == target.host for host, _ in self.own_pairs):
-            raise Refused("The URL leads back to this server.")
         _check_name(target.host)
 
     def may_quote(self, peer: tuple[str, int] | None) -> bool:
@@ -200,7 +200,8 @@ def egress_policy(settings: Settings) -> EgressPolicy:
     own = [(settings.host, settings.port)]
     if settings.public_url:
         public = urlsplit(settings.public_url)
-        own.append((public.hostname or "", public.port or (443 if public.scheme == "https" else 80)))
+        ports = [public.port] if public.port else DEFAULT_PORTS.values()  # the usual two are one server's
+        own += [(public.hostname or "", port) for port in ports]
     try:
         return EgressPolicy(allow=parse_allow(settings.egress_allow), own=tuple(own))
     except ValueError as error:

@@ -20,11 +20,14 @@ from typing import Any, cast
 import httpx
 
 from adapters import messages
-from service.guard import EgressGuard, guarded_network
+from service.egress import egress_policy
+from service.guard import EgressGuard, Resolve, guarded_network
 from service.jsondoor import salvage_json
 from service.phases import Peer, Phases, Stopwatch, measured
 from service.pool import OriginTransport, Reuse
+from service.proxy import ProxiedNetwork, Proxy, ProxyTrouble, proxy_of
 from service.reasons import late, reason_of
+from service.settings import Settings
 
 AGENT = "Ringback/0.1"
 EXCERPT = 16 * 1024
@@ -54,6 +57,10 @@ class NotSent(NoReply):
     """Provably not a byte of the request was written: it may be sent again, or elsewhere."""
 
 
+class Hindered(NotSent):
+    """The operator's own proxy is in the way: nothing was sent, and nothing is known of the receiver."""
+
+
 class Lost(NoReply):
     """The peer may have seen the request and acted on it."""
 
@@ -79,13 +86,30 @@ def upstream_client(
     )
 
 
+def egress_of(settings: Settings, resolve: Resolve | None = None) -> tuple[EgressGuard, httpx.AsyncClient]:
+    """The guard and the client for URLs that others gave us, as the operator wants them. Raises `SettingsError`."""
+    proxy = proxy_of(settings)
+    guard = EgressGuard(egress_policy(settings), resolve, proxied=proxy is not None)
+    return guard, egress_client(guard, proxy=proxy)
+
+
 def egress_client(
-    guard: EgressGuard, *, reply_cap: int | None = REPLY_CAP, tls_context: ssl.SSLContext | None = None
+    guard: EgressGuard,
+    *,
+    proxy: Proxy | None = None,
+    reply_cap: int | None = REPLY_CAP,
+    tls_context: ssl.SSLContext | None = None,
 ) -> httpx.AsyncClient:
-    """The client for URLs that others gave us. It reads at most `reply_cap` bytes for a request, head included."""
+    """The client for URLs that others gave us. It reads at most `reply_cap` bytes for a request, head included. With
+    a `proxy` everything goes through it."""
 
     def transport(scheme: str) -> OriginTransport:
-        return OriginTransport(guarded_network(guard, scheme, reply_cap=reply_cap), width=16, tls_context=tls_context)
+        if proxy is None:
+            network = guarded_network(guard, scheme, reply_cap=reply_cap)
+            return OriginTransport(network, width=16, tls_context=tls_context)
+        proxied = ProxiedNetwork(proxy, scheme, guard.vet, reply_cap=reply_cap)
+        asked = proxy if scheme == "http" else None
+        return OriginTransport(proxied, width=16, tls_context=tls_context, proxy=asked)
 
     return _client(
         transport("https"),
@@ -128,7 +152,7 @@ async def send_once(
     """Sends a delivery. A kept connection that proves dead is replaced at once, so the receiver may see it twice.
 
     The status is the answer: a body that drips, breaks off or does not end only shortens what is kept of it.
-    Raises `NotSent` or `Lost`, and what the guard raises (`service.egress.Refused`).
+    Raises `NotSent`, `Hindered` or `Lost`, and what the guard or a proxy forbids (`service.egress.Refused`).
     """
     with measured() as stopwatch:
         wire = _Wire(request, Reuse.RESEND, stopwatch)
@@ -139,7 +163,9 @@ async def send_once(
             async with asyncio.timeout(deadline_seconds):
                 response = await client.send(request, stream=True, follow_redirects=False)
                 whole = await _read(response, response.aiter_raw(), kept, body_cap, MOST_PARTS)
-        except (httpx.HTTPError, TimeoutError) as error:
+        except ProxyTrouble as error:
+            raise Hindered(error.reason, stopwatch.read()) from error
+        except (httpx.HTTPError, OSError) as error:
             if response is None:
                 raise wire.failure(error) from error
         phases = stopwatch.read()

@@ -31,10 +31,14 @@ class Elsewhere(httpcore.NetworkError):
 
 class Stream(httpcore.AsyncNetworkStream):
     """A connected stream that still knows its peer after the peer is gone, and that reads at most `reply_cap` bytes
-    for each request: a flood of 1xx answers has no end otherwise."""
+    for each request: a flood of 1xx answers has no end otherwise. `peer` is None where only a proxy knows it;
+    `measured` says that what it carries is the exchange itself."""
 
-    def __init__(self, inner: httpcore.AsyncNetworkStream, peer: Any, reply_cap: int | None) -> None:
+    def __init__(
+        self, inner: httpcore.AsyncNetworkStream, peer: Any, reply_cap: int | None, *, measured: bool = True
+    ) -> None:
         self._inner = inner
+        self._measured = measured
         self._peer = peer
         self._reply_cap = reply_cap
         self._read = 0
@@ -62,7 +66,8 @@ class Stream(httpcore.AsyncNetworkStream):
 
     async def _pass_on(self, buffer: bytes, limit: float | None) -> None:
         self._read = 0
-        phases.written(self._peer[:2])
+        if self._measured:
+            phases.written(self._peer[:2] if self._peer else None)
         try:
             await self._inner.write(buffer, limit)
         except ssl.SSLError as error:
@@ -77,7 +82,8 @@ class Stream(httpcore.AsyncNetworkStream):
             data = await self._inner.read(max_bytes, limit)
         except ssl.SSLError as error:  # the stock stream knows those of the handshake only
             raise httpcore.ReadError("TLS ended") from error
-        phases.heard()
+        if self._measured:
+            phases.heard()
         self._read += len(data)
         return data
 

@@ -108,8 +108,8 @@ def dialling(peer: Peer) -> None:
         stopwatch.peer = peer
 
 
-def written(peer: Peer) -> None:
-    """Bytes of the request go to this peer."""
+def written(peer: Peer | None) -> None:
+    """Bytes of the request go to this peer; None is one that only a proxy knows."""
     if stopwatch := _running.get():
         stopwatch.peer = peer
         stopwatch.begin("first_byte")

@@ -20,6 +20,7 @@ import httpcore
 import httpx
 
 from service.network import Network
+from service.proxy import PROXY_NEEDS_A_PASSWORD, Proxy, trouble_of
 
 
 class Reuse(Enum):
@@ -73,7 +74,8 @@ _Key = tuple[bytes, bytes, int | None]
 
 class OriginTransport(httpx.AsyncBaseTransport):
     """At most `width` requests at once to one origin, at most `keep` idle connections in all, none older than
-    `keep_seconds`. `connect_retries` repeats the connection phase only, when nothing has been sent.
+    `keep_seconds`. `connect_retries` repeats the connection phase only, when nothing has been sent. With a `proxy`,
+    `backend` connects to that, and requests name the whole URL.
 
     A request that fails or is cancelled leaves nothing behind: its connection is closed, its slot is free.
     """
@@ -87,7 +89,9 @@ class OriginTransport(httpx.AsyncBaseTransport):
         keep_seconds: float = 15.0,
         connect_retries: int = 0,
         tls_context: ssl.SSLContext | None = None,
+        proxy: Proxy | None = None,
     ) -> None:
+        self._proxy = proxy
         self._backend = backend or Network()
         self._width = width
         self._keep = keep
@@ -110,6 +114,10 @@ class OriginTransport(httpx.AsyncBaseTransport):
             self._leave(key)
             raise
         assert isinstance(reply.stream, AsyncIterable)
+        if self._proxy and reply.status == PROXY_NEEDS_A_PASSWORD:
+            await connection.aclose()
+            self._leave(key)
+            raise trouble_of(reply.status)
         return _Answer(
             reply.status,
             headers=reply.headers,
@@ -126,7 +134,7 @@ class OriginTransport(httpx.AsyncBaseTransport):
     async def _exchange(
         self, key: _Key, request: httpx.Request
     ) -> tuple[httpcore.AsyncHTTPConnection, httpcore.Response]:
-        wire = _core_request(request)
+        wire = _core_request(request, self._proxy)
         reuse = request.extensions.get("reuse")
         kept = None if reuse is Reuse.NEVER else await self._take_idle(key)
         if kept is not None:
@@ -263,13 +271,14 @@ class _Closable(Protocol):
     async def aclose(self) -> None: ...
 
 
-def _core_request(request: httpx.Request) -> httpcore.Request:
+def _core_request(request: httpx.Request, proxy: Proxy | None) -> httpcore.Request:
     assert isinstance(request.stream, httpx.AsyncByteStream)
     url = request.url
+    target = b"%s://%s%s" % (url.raw_scheme, url.netloc, url.raw_path) if proxy else url.raw_path
     return httpcore.Request(
         method=request.method,
-        url=httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
-        headers=request.headers.raw,
+        url=httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=target),
+        headers=[*request.headers.raw, *(proxy.headers if proxy else [])],
         content=request.stream,
         extensions=request.extensions,
     )

@@ -10,6 +10,7 @@ import httpx
 
 from service.network import Elsewhere, TooLong
 from service.phases import Phases
+from service.proxy import CannotReach
 
 
 def reason_of(error: Exception, phases: Phases) -> str:
@@ -58,6 +59,8 @@ def _why_not_connected(error: BaseException) -> str:
                 return f"the TLS certificate was not accepted: {cause.verify_message}"
             case ssl.SSLError():
                 return f"the TLS handshake failed{_tls_words(cause)}"
+            case CannotReach():
+                return f"the proxy could not connect to the receiver (it answered {cause.status})"
             case ConnectionRefusedError():
                 return "the connection was refused"
             case socket.gaierror():

@@ -23,7 +23,7 @@ LAYERS = (
     {"submit", "send", "receive", "poll", "deliver", "reconcile", "archive"},
     {"store", "worker", "clients", "choose", "upstream", "callback_urls", "tell", "waiting", "streams"}
     | {"http", "pool", "guard", "network", "egress", "signing", "asymmetric", "vault", "metrics"}
-    | {"reasons"},
+    | {"reasons", "proxy"},
     {
         "tasks",
         "deliveries",
@@ -51,7 +51,7 @@ LAYERS = (
 USE_CASES = 3
 
 NETWORK = ("service/http.py", "service/pool.py", "service/network.py", "service/guard.py", "service/egress.py")
-NETWORK += ("service/reasons.py",)
+NETWORK += ("service/reasons.py", "service/proxy.py")
 ROOMS = {
     "starlette": ("service/routes", "service/app.py", "service/simulator"),
     "uvicorn": ("service/app.py", "service/cli"),

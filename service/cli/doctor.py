@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from service.cli.doctor_egress import check_egress
+from service.cli.doctor_egress import check_egress, check_proxy
 from service.cli.doctor_findings import Finding, Level, good, problem, warning
 from service.cli.doctor_providers import check_providers
 from service.cli.doctor_push import check_pushes
@@ -21,6 +21,7 @@ from service.clock import Clock, system_clock
 from service.egress import egress_policy
 from service.guard import Resolve, SystemResolver
 from service.http import upstream_client
+from service.proxy import proxy_of
 from service.settings import Settings, SettingsError, load
 
 
@@ -50,6 +51,7 @@ def examined(config: Path | None) -> list[Finding]:
     try:
         settings = load(config)
         egress_policy(settings)
+        proxy_of(settings)
     except SettingsError as error:
         return [problem("settings", said, step) for said in error.problems]
     resolver = SystemResolver()
@@ -67,6 +69,7 @@ async def examine(settings: Settings, clock: Clock, resolve: Resolve) -> list[Fi
             *await check_reach(settings, client, resolve),
             *await check_pushes(settings, client, resolve, clock),
             *check_egress(settings.egress_allow),
+            *await check_proxy(proxy_of(settings)),
             *check_storage(settings),
         ]
 

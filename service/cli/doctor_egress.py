@@ -1,13 +1,16 @@
-"""Whom clients can make this server call: the networks that RINGBACK_EGRESS_ALLOW opens."""
+"""Whom clients can make this server call, and how: the networks that RINGBACK_EGRESS_ALLOW opens, the proxy."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
 
 from service.addresses import CLOSED_V4, Network, parse_allow, why_closed
 from service.cli.doctor_findings import Finding, good, problem, warning
+from service.proxy import Proxy
 
+PROXY_SECONDS = 3.0
 METADATA = tuple(map(ip_address, ("169.254.169.254", "100.100.100.200", "168.63.129.16", "fd00:ec2::254")))
 """Where clouds tell every program of a machine the machine's own credentials."""
 
@@ -25,6 +28,21 @@ def check_egress(allow: str) -> Iterator[Finding]:
             yield warning("egress", said, step)
     if not opened:
         yield good("egress", "Callbacks go to public https addresses only.")
+
+
+async def check_proxy(proxy: Proxy | None) -> Sequence[Finding]:
+    """Whether somebody listens at the proxy's address; nothing is asked of it."""
+    if proxy is None:
+        return []
+    try:
+        async with asyncio.timeout(PROXY_SECONDS):
+            _, writer = await asyncio.open_connection(proxy.host, proxy.port)
+            writer.close()
+    except OSError:
+        step = "Start it, or correct RINGBACK_EGRESS_PROXY; until then no callback is delivered."
+        return [problem("egress", f"The proxy for callbacks, {proxy}, cannot be reached.", step)]
+    named = "with a user name" if proxy.authorization else "without a user name"
+    return [good("egress", f"Callbacks go through the proxy {proxy} ({named}), which guards where they lead.")]
 
 
 def _closed_otherwise(network: Network) -> str:

@@ -133,6 +133,7 @@ PublicUrl = Annotated[str, BeforeValidator(_bare), AfterValidator(_public_url)]
 Database = Annotated[str, AfterValidator(_database)]
 Port = Annotated[int, BeforeValidator(_port)]
 HeaderSecret = Annotated[SecretStr, BeforeValidator(_bare), AfterValidator(_header_secret)]
+ProxyUrl = Annotated[SecretStr, BeforeValidator(_bare)]  # what it must be like is read by service.proxy
 WebhookSecret = Annotated[SecretStr, BeforeValidator(_bare), AfterValidator(_webhook_secret)]
 Region = Annotated[str, AfterValidator(_region)]
 ApiKeyEntry = Annotated[ApiKey, BeforeValidator(_api_key)]

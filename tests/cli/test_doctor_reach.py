@@ -13,10 +13,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from service.addresses import Address, read_address
-from service.cli.doctor_egress import check_egress
+from service.cli.doctor_egress import check_egress, check_proxy
 from service.cli.doctor_findings import Finding, Level
 from service.cli.doctor_reach import check_reach
 from service.http import upstream_client
+from service.proxy import parse_proxy
 from service.settings import Settings
 from tests.cli.findings import CLOSED, KEYS, accounts, said
 from tests.world import serve
@@ -148,3 +149,15 @@ async def test_a_server_that_is_none_or_fails_is_a_problem() -> None:
 def test_open_networks_are_named(allow: str, level: Level, told: str) -> None:
     [finding] = check_egress(allow)
     assert (finding.level, told in finding.said) == (level, True), finding
+
+
+@pytest.mark.anyio
+async def test_a_proxy_for_callbacks_is_named_without_its_password() -> None:
+    assert await check_proxy(None) == []
+    async with listening() as url:
+        [found] = await check_proxy(parse_proxy(url.replace("http://", "http://me:hush@")))
+    assert found.level is Level.OK
+    assert found.said == f"Callbacks go through the proxy {url[7:]} (with a user name), which guards where they lead."
+    [found] = await check_proxy(parse_proxy(url.replace("http://", "http://me:hush@")))
+    assert (found.level, found.said) == (Level.PROBLEM, f"The proxy for callbacks, {url[7:]}, cannot be reached.")
+    assert "RINGBACK_EGRESS_PROXY" in found.step

@@ -18,7 +18,9 @@ from service.guard import EgressGuard, SystemResolver, guarded_network
 from service.http import Lost, NotSent, egress_client, send_once
 from service.network import Elsewhere
 from service.pool import OriginTransport
+from tests.service.asking import create, created, record
 from tests.service.loopback import Names, certified, receiving, saying
+from tests.world import world
 
 pytestmark = pytest.mark.anyio
 
@@ -341,3 +343,19 @@ async def test_vetting_says_whether_the_operators_word_alone_opened_the_way() ->
 def test_a_lost_delivery_is_not_a_refusal() -> None:
     assert not issubclass(Lost, Refused)
     assert not issubclass(NotSent, Refused)
+
+
+async def test_a_receiver_that_has_become_this_server_is_refused_at_each_attempt_and_when_handed_in(tmp_path) -> None:
+    async with world(tmp_path) as it:
+        task_id = await created(it, "seconds=1", provider="dashscope")
+        await it.stop()
+        await it.start(public_url=it.inbox.url)
+        await it.settle(8)
+        [shown] = (await record(it, task_id))["deliveries"]
+        assert len(shown["log"]) == 2
+        told = {(one["verdict"], one["reason"]) for one in shown["log"]}
+        assert told == {("refused", "not dialled: The URL leads back to this server.")}
+        refused = await create(it, provider="dashscope")
+        assert refused.status_code == 400
+        assert "back to this server" in refused.text
+    assert it.inbox.received == []

@@ -10,7 +10,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from service.addresses import parse_allow, read_address
-from service.egress import EgressPolicy, Refused, Target
+from service.egress import EgressPolicy, Refused, Target, egress_policy
+from service.guard import EgressGuard
+from service.settings import Settings
+from tests.service.loopback import Names
 
 POLICY = EgressPolicy(own=(("Ringback.example.com", 443), ("127.0.0.1", 8000)))
 OPEN = EgressPolicy(allow=parse_allow("0.0.0.0/0, ::/0"))
@@ -149,6 +152,49 @@ def test_our_own_address_is_refused_even_in_an_allowed_network() -> None:
         with pytest.raises(Refused, match="back to this server"):
             policy.check_url(text)
     assert policy.check_url("http://127.0.0.1:8001/")
+
+
+OWN = """
+https://ringback.example-shop.com https://RINGBACK.Example-Shop.COM/callbacks/x https://ringback.example-shop.com./
+https://ringback.example-shop.com:443/ https://ringback.example-shop.com:8443/ http://ringback.example-shop.com/
+https://ringback。example-shop。com/ https://RINGBACK.EXAMPLE-SHOP.COM.:443/v1/tasks
+""".strip()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("text", OWN.split())
+async def test_our_own_public_address_is_refused_in_every_spelling(text: str) -> None:
+    settings = Settings(public_url="https://Ringback.example-shop.com/base")
+    with pytest.raises(Refused, match="back to this server"):
+        egress_policy(settings).check_url(text)
+    opened = egress_policy(settings.model_copy(update={"egress_allow": "10.0.0.0/8"}))
+    names = Names().set("ringback.example-shop.com.", ["93.184.216.34"])
+    with pytest.raises(Refused, match="back to this server"):
+        await EgressGuard(opened, names).check(text)
+
+
+def test_names_beside_and_below_our_own_are_not_ours() -> None:
+    policy = egress_policy(Settings(public_url="https://ringback.example-shop.com"))
+    for text in (
+        "https://hook.ringback.example-shop.com/",
+        "https://example-shop.com/",
+        "https://ringback.example.net/",
+    ):
+        assert policy.check_url(text)
+
+
+@pytest.mark.parametrize("text", ["https://bücher.example-shop.com/", "https://BÜCHER.example-shop.com.:443/x"])
+def test_our_own_international_name_is_refused_however_it_is_written(text: str) -> None:
+    policy = egress_policy(Settings(public_url="https://xn--bcher-kva.example-shop.com"))
+    with pytest.raises(Refused, match="back to this server"):
+        policy.check_url(text)
+
+
+def test_another_port_of_our_machine_is_not_ourselves() -> None:
+    policy = egress_policy(Settings(public_url="http://127.0.0.1:8000", egress_allow="127.0.0.0/8"))
+    assert policy.check_url("http://127.0.0.1:9100/")
+    with pytest.raises(Refused, match="back to this server"):
+        policy.check_url("http://127.0.0.1:8000/hook")
 
 
 def test_only_replies_of_public_peers_may_be_quoted() -> None:
