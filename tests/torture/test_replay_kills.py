@@ -1,0 +1,110 @@
+"""The process is killed again and again during a replay: every message arrives, under its own id, and the progress is
+right in the end.
+
+All of it: `RINGBACK_TORTURE_REPLAY=10000 RINGBACK_TORTURE_KILLS=10 pytest tests/torture/test_replay_kills.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections import defaultdict
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from service.deliveries import DeliveryState
+from service.replays import HIGHEST_RATE
+from service.store import Store
+from service.store.engine import Transaction
+from service.store.subscriptions import insert_delivery, insert_subscription
+from service.store.tasks import insert_task
+from service.tasks import TaskState
+from tests.service.nouns import NOW, a_message, a_subscription, a_task
+from tests.torture.stage import Stage, staged, until
+
+pytestmark = pytest.mark.anyio
+DELIVERIES = int(os.environ.get("RINGBACK_TORTURE_REPLAY", "240"))
+KILLS = int(os.environ.get("RINGBACK_TORTURE_KILLS", "3"))
+SEED = int(os.environ.get("RINGBACK_TORTURE_SEED", "1"))
+SECONDS_OF_LIFE = (0.05, 1.2)
+RATE = min(max(DELIVERIES // (KILLS + 1), 10), HIGHEST_RATE)
+"""So that it is under way at each kill."""
+
+
+async def keep_exhausted(folder: Path, inbox: str) -> dict[str, bytes]:
+    """So many deliveries that were given up, each of a task of its own; gives their bodies by id."""
+    bodies: dict[str, bytes] = {}
+
+    def verb(tx: Transaction) -> None:
+        for number in range(DELIVERIES):
+            task = a_task(state=TaskState.SUCCEEDED, placement=None, finished_at=NOW, created_at=NOW + number)
+            subscription = a_subscription(task, url=f"{inbox}/hook/{number}")
+            message = a_message(
+                task, subscription, body=b'{"number":%d}' % number, state=DeliveryState.EXHAUSTED, attempts=13, tries=13,
+                due_at=None, created_at=NOW + number,
+            )  # fmt: skip
+            insert_task(tx, task)
+            insert_subscription(tx, subscription)
+            insert_delivery(tx, message)
+            bodies[message.id] = message.body
+
+    store = Store.open(folder / "ringback.db")
+    await store._engine.write(verb)
+    await store.close()
+    return bodies
+
+
+async def progress(stage: Stage, replay: str) -> dict[str, Any]:
+    reply = await stage.client.get(f"/v1/replays/{replay}")
+    assert reply.status_code == 200, reply.text
+    told: dict[str, Any] = reply.json()
+    return told
+
+
+async def started(stage: Stage) -> None:
+    await stage.start()
+    await until(stage.ready, "the server is ready")
+
+
+async def killed_during(stage: Stage, replay: str, random: Random) -> list[int]:
+    """How many deliveries had been replayed at each kill. The first one comes while they are written down."""
+    replayed = []
+    for number in range(KILLS):
+        await asyncio.sleep(random.uniform(*SECONDS_OF_LIFE) if number else 0.0)
+        replayed.append((await progress(stage, replay))["replayed"])
+        assert await stage.end(signal.SIGKILL) == -signal.SIGKILL
+        await started(stage)
+    return replayed
+
+
+async def test_a_replay_of_a_server_that_is_killed_sends_everything_and_counts_right(tmp_path: Path) -> None:
+    random = Random(SEED)
+    async with staged(tmp_path) as stage:
+        bodies = await keep_exhausted(tmp_path, stage.inbox.url)
+        stage.inbox.answers += [(random.choice((500, 503)), {}) for _ in range(10)]
+        await started(stage)
+        reply = await stage.client.post("/v1/replays", json={"failed": True, "rate": RATE})
+        assert reply.status_code == 202, reply.text
+        replay = reply.json()["id"]
+        replayed = await killed_during(stage, replay, random)
+        assert replayed == sorted(replayed)
+        assert any(0 < count < DELIVERIES for count in replayed)
+
+        async def all_delivered() -> bool:
+            return bool((await progress(stage, replay))["delivered"] == DELIVERIES)
+
+        await until(all_delivered, "everything is delivered")
+        told = await progress(stage, replay)
+        counts = {name: told[name] for name in ("matched", "replayed", "skipped", "failed_again", "left")}
+        assert counts == {"matched": DELIVERIES, "replayed": DELIVERIES, "skipped": 0, "failed_again": 0, "left": 0}
+        assert (told["state"], told["skipped_because"]) == ("DONE", {})
+
+        heard: dict[str, set[bytes]] = defaultdict(set)
+        for one in stage.inbox.received:
+            heard[one.id].add(one.raw)
+        assert heard == {message: {body} for message, body in bodies.items()}
+        assert stage.inbox.forged == []
