@@ -10,16 +10,14 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 import httpx
-from starlette.applications import Starlette
-from starlette.middleware import Middleware
 
 from adapters import SHAPES
 from adapters.base import Adapter
 from service.adopt import Adopter
+from service.asgi import create_app
 from service.audience import Audience
 from service.backoff import Jitter, random_jitter
 from service.callback_urls import CallbackUrls
@@ -30,6 +28,7 @@ from service.clock import Clock, system_clock
 from service.deliver import DeliveryQueue
 from service.endpoints import Endpoints
 from service.explain import Explainer
+from service.expunge import Expunger
 from service.failover import Failover
 from service.find import Finder
 from service.guard import Resolve
@@ -48,10 +47,9 @@ from service.receive import Receiver
 from service.reconcile import DoubtQueue
 from service.reopen import Reopener
 from service.replay import Replayer, ReplayQueue
+from service.retention import Retention
 from service.retry import Retries
-from service.routes import ROUTES
-from service.routes.edge import HANDLERS, House, Limits
-from service.routes.hosts import HostGuard
+from service.routes.edge import House, Limits
 from service.send import Sender
 from service.send_queue import SendQueue
 from service.settings import Settings, SettingsError, check_exposure
@@ -69,6 +67,8 @@ from service.vault import Vault
 from service.waiting import WaitingRoom
 from service.watch import Watcher
 from service.worker import Worker, finish
+
+__all__ = ["Ringback", "create_app"]
 
 log = get_logger("app")
 STOP_SECONDS = 7.5
@@ -156,7 +156,6 @@ class Ringback:
             store, receiver, self.upstreams, self.shapes, self.catalogue, self.urls, clock, self._wake
         )
         self.reopener = Reopener(store, self.upstreams, self.shapes, self.catalogue, clock, self._wake)
-        self.replayer = Replayer(store, clock, self._wake, _message_id)
         self.finder = Finder(store, self.clients, self.upstreams, self.operator, self.catalogue, self.urls, clock)
         self.watcher = Watcher(
             store, self.finder, self.vault, self.teller, self.catalogue, clock, self._jitter, self._wake,
@@ -172,6 +171,7 @@ class Ringback:
         self.workers: dict[str, Worker[Any]] = {
             "doubt": Worker("doubt", doubts, clock),
             "deliver": Worker("deliver", deliveries, clock, slots=DELIVERY_SLOTS),
+            "retention": Worker("retention", Retention(store, clock, settings), clock),
             "replay": Worker("replay", ReplayQueue(store, clock, self._wake, _message_id), clock),
         }
 
@@ -215,7 +215,8 @@ class Ringback:
             canceller=self.canceller,
             adopter=self.adopter,
             reopener=self.reopener,
-            replayer=self.replayer,
+            replayer=Replayer(self.store, self.clock, self._wake, _message_id),
+            expunger=Expunger(self.store, self.clock),
             explainer=self.explainer,
             watcher=self.watcher,
             waiting=self.waiting,
@@ -228,7 +229,7 @@ class Ringback:
             upstreams=self.upstreams,
             catalogue=self.catalogue,
             workers=self.workers,
-            limits=Limits(self.settings.create_bytes, self.settings.hold_seconds),
+            limits=Limits(self.settings.create_bytes, self.settings.hold_seconds, self.settings.keep_tasks_days),
             clock=self.clock,
             instance=self.instance,
         )
@@ -267,27 +268,6 @@ class Ringback:
         await self._egress_client.aclose()
         await self._upstream_client.aclose()
         await self.store.close()
-
-
-def create_app(ringback: Ringback) -> Starlette:
-    """The ASGI application. Its lifespan runs the server's loops."""
-
-    @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with ringback.running():
-            yield
-
-    public = ringback.settings.public_url
-    public_host = urlsplit(public).hostname if public else None
-    app = Starlette(
-        routes=ROUTES,
-        lifespan=lifespan,
-        middleware=[Middleware(HostGuard, public_host=public_host)],
-        exception_handlers=HANDLERS,
-    )
-    app.router.redirect_slashes = False  # a redirect of a POST loses its body behind TLS
-    app.state.house = ringback.house
-    return app
 
 
 def _row_id() -> str:

@@ -18,7 +18,7 @@ from adapters.providers import PROVIDERS
 
 LAYERS = (
     {"cli"},
-    {"app", "simulator"},
+    {"app", "asgi", "simulator"},
     {"routes"},
     {"submit", "send", "receive", "poll", "deliver", "reconcile", "archive"},
     {"store", "worker", "clients", "choose", "upstream", "callback_urls", "tell", "waiting", "streams"}
@@ -53,7 +53,7 @@ USE_CASES = 3
 NETWORK = ("service/http.py", "service/pool.py", "service/network.py", "service/guard.py", "service/egress.py")
 NETWORK += ("service/reasons.py", "service/proxy.py")
 ROOMS = {
-    "starlette": ("service/routes", "service/app.py", "service/simulator"),
+    "starlette": ("service/routes", "service/asgi.py", "service/simulator"),
     "uvicorn": ("service/app.py", "service/cli"),
     "httpx": (*NETWORK, "service/app.py", "service/cli", "service/simulator"),
     "httpcore": NETWORK,

@@ -71,7 +71,7 @@ CHECKS = tuple(dict.fromkeys(check for check, _, _ in BROKEN))
 ALLOWED = {
     "adapters/__init__.py": "from adapters.flat import Flat",
     "adapters/flat.py": "import json\nfrom importlib.resources import files",
-    "service/app.py": "from starlette.applications import Starlette\nfrom service import routes",
+    "service/asgi.py": "from starlette.applications import Starlette\nfrom service import routes",
     "service/routes/__init__.py": "from service.routes.own import Own\nimport starlette",
     "service/routes/own.py": "from service.submit import submit\nif TYPE_CHECKING:\n    from service.routes import X",
     "service/submit.py": f"'''Asks {PROVIDER}.'''\ntry:\n    f()\nexcept Exception as e:\n    log.failure('x', e)",

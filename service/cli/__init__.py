@@ -34,6 +34,7 @@ GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "list": ("tasks.list_tasks", "List tasks."),
         "cost": ("cost.cost", "Show what was spent."),
         "cancel": ("cancel.cancel", "Cancel a task."),
+        "expunge": ("expunge.expunge", "Delete what a task was about, at once."),
         "subscribe": ("subscribe.subscribe", "Have one more URL called back."),
         "attach": ("attach.attach", "Be called back for a task that was created at a provider itself."),
         "deliveries": ("deliveries.deliveries", "List callbacks and how they went."),

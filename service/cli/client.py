@@ -53,6 +53,9 @@ class Client:
     def cancel(self, task_id: str) -> Any:
         return self._answer("POST", f"/v1/tasks/{quote(task_id, safe='')}/cancel", json={})
 
+    def expunge(self, task_id: str) -> Any:
+        return self._answer("DELETE", f"/v1/tasks/{quote(task_id, safe='')}")
+
     def adopt(self, task_id: str, found: Mapping[str, str]) -> Any:
         return self._answer("POST", f"/v1/tasks/{quote(task_id, safe='')}/adopt", json=found)
 

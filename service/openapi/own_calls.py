@@ -53,6 +53,13 @@ def _tasks() -> Part:
                 reply(200, "The task", ref("GatewayTask")) | errors("gateway", 400, 401),
                 parameters=[PREFER],
             ),
+            "delete": call(
+                "expunge",
+                "Ringback",
+                "Delete what an ended task was about, and who was told, at once",
+                reply(200, "Expunged", record({"task_id": TEXT, "expunged_at": TIME, "message": TEXT}))
+                | errors("own", 401, 404, 409),
+            ),
         },
         "/v1/tasks/{task_id}/record": {
             "parameters": in_path("task_id"),

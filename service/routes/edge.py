@@ -26,6 +26,7 @@ from service.clock import Clock
 from service.endpoints import Endpoints
 from service.errors import Refused, refused
 from service.explain import Explainer
+from service.expunge import Expunger
 from service.jsondoor import Malformed, read_json
 from service.learning import Learned
 from service.logs import get_logger
@@ -58,10 +59,11 @@ STATUS_CATEGORY: Mapping[int, Category] = {
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bodies in bytes, holding in seconds."""
+    """Bodies in bytes, holding in seconds, keeping in days (0: for ever)."""
 
     create_bytes: int
     hold_seconds: float
+    keep_tasks_days: int
     callback_bytes: int = 256 * 1024
     other_bytes: int = 1024 * 1024
 
@@ -80,6 +82,7 @@ class House:
     adopter: Adopter
     reopener: Reopener
     replayer: Replayer
+    expunger: Expunger
     explainer: Explainer
     watcher: Watcher
     waiting: WaitingRoom
@@ -230,7 +233,8 @@ HANDLERS: Mapping[Any, Any] = {
 
 def _in_shape(request: HttpRequest, refusal: Refusal) -> HttpResponse:
     refusal = refusal if refusal.request_id else replace(refusal, request_id=str(uuid4()))
-    shape = house_of(request).shapes.get(shape_name(request.url.path))
+    own = request.method == "DELETE"  # a call that no provider has
+    shape = None if own else house_of(request).shapes.get(shape_name(request.url.path))
     if shape is None:
         code = refusal.failure.code or refusal.failure.category.value
         response: HttpResponse = JSONResponse(
@@ -262,6 +266,12 @@ def _foreign_origin(request: HttpRequest) -> bool:
 def scope(client: Client) -> str | None:
     """Whose rows a client may see; None: everyone's."""
     return None if client.admin else client.id
+
+
+def unknown_task(request: HttpRequest) -> Refused:
+    days = house_of(request).limits.keep_tasks_days
+    kept = f" A task is deleted {days} days after its end." if days else ""
+    return refused(404, Category.NOT_FOUND, f"There is no such task.{kept}", "not_found")
 
 
 def not_found(noun: str) -> Refused:

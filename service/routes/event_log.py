@@ -17,7 +17,7 @@ from service.clients import Client
 from service.errors import refused
 from service.event_log import Event
 from service.follow import Course, follow
-from service.routes.edge import bearer, caller, house_of, not_found, scope
+from service.routes.edge import bearer, caller, house_of, not_found, scope, unknown_task
 from service.routes.holding import applied, wait_asked
 from service.routes.pages import WHOLE_NUMBER, limit_of, since
 from service.store.event_log import LogPage
@@ -53,7 +53,7 @@ async def of_task(request: HttpRequest) -> HttpResponse:
     house = house_of(request)
     task = await house.store.lookups.task(request.path_params["task_id"], scope(client))
     if task is None:
-        raise not_found("task")
+        raise unknown_task(request)
     course = Course(_after(request) or 0, scope(client), task.id, _types(request))
     if _streams(request) and (await house.store.event_log.page(course.after, 1, None, task.id, course.types)).ended:
         return HttpResponse(status_code=204)  # a browser's EventSource connects again until it is told this

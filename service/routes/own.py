@@ -17,7 +17,7 @@ from service.deliveries import Attempt, Delivery, DeliveryState
 from service.errors import refused
 from service.ledger import Charge
 from service.look_times import stalled
-from service.routes.edge import House, caller, house_of, not_found, scope
+from service.routes.edge import House, caller, house_of, not_found, scope, unknown_task
 from service.routes.expectation import expectation
 from service.routes.holding import preferred
 from service.routes.money import charged
@@ -26,6 +26,8 @@ from service.routes.subscriptions import shown
 from service.store.lookups import NEWEST
 from service.tasks import Placement, Task, TaskState
 from service.tell import iso, summary
+
+EXPUNGED = "Its request, result and callbacks are deleted. What it cost stays, with the ids and times of its sends."
 
 
 async def list_tasks(request: HttpRequest) -> HttpResponse:
@@ -44,7 +46,7 @@ async def record(request: HttpRequest) -> HttpResponse:
     store = house_of(request).store
     task = await store.lookups.task(request.path_params["task_id"], scope(client))
     if task is None:
-        raise not_found("task")
+        raise unknown_task(request)
     task, headers = await preferred(request, task)
     deliveries = await store.deliveries.recent(None, task.id, "", NEWEST, LONGEST_PAGE)
     placements, charges = await store.lookups.placements(task.id), await store.charges.of_task(task.id)
@@ -68,13 +70,21 @@ async def record(request: HttpRequest) -> HttpResponse:
     )
 
 
+async def expunge(request: HttpRequest) -> HttpResponse:
+    """Takes what an ended task was about out of the database and off the disk."""
+    client = await caller(request)
+    task = request.path_params["task_id"]
+    at = await house_of(request).expunger.expunge(task, scope(client))
+    return JSONResponse({"task_id": task, "expunged_at": iso(at), "message": EXPUNGED})
+
+
 async def cancel(request: HttpRequest) -> HttpResponse:
     """`canceled` says whether it is, `message` what happened, `state` how it is now."""
     client = await caller(request)
     house = house_of(request)
     task = await house.store.lookups.task(request.path_params["task_id"], scope(client))
     if task is None:
-        raise not_found("task")
+        raise unknown_task(request)
     told = await house.canceller.cancel(task)
     latest = await house.store.lookups.task(task.id) or task
     return JSONResponse(asdict(told) | {"task_id": task.id, "state": latest.state})
@@ -191,6 +201,7 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
 ROUTES = [
     Route("/v1/tasks", list_tasks),
     Route("/v1/tasks/{task_id}/record", record),
+    Route("/v1/tasks/{task_id}", expunge, methods=["DELETE"]),
     Route("/v1/tasks/{task_id}/cancel", cancel, methods=["POST"]),
     Route("/v1/deliveries", list_deliveries),
     Route("/v1/deliveries/{delivery_id}", delivery),

@@ -14,7 +14,7 @@ from starlette.routing import Route
 from service.audience import Wanted
 from service.deliveries import Subscription
 from service.endpoint_fields import read_events, read_format, wrong
-from service.routes.edge import caller, house_of, not_found, read_fields, scope
+from service.routes.edge import caller, house_of, read_fields, scope, unknown_task
 from service.tell import iso
 
 
@@ -27,7 +27,7 @@ async def subscribe(request: HttpRequest) -> HttpResponse:
     wanted = replace(wanted, task=request.path_params["task_id"])
     kept = await house.store.tasks.subscribe(wanted, scope(client), house.teller.message)
     if kept is None:
-        raise not_found("task")
+        raise unknown_task(request)
     house.workers["deliver"].wake()
     return JSONResponse(shown(kept), 201 if kept.id == wanted.id else 200)
 
@@ -47,7 +47,7 @@ async def subscriptions(request: HttpRequest) -> HttpResponse:
     lookups = house_of(request).store.lookups
     task = await lookups.task(request.path_params["task_id"], scope(client))
     if task is None:
-        raise not_found("task")
+        raise unknown_task(request)
     return JSONResponse({"subscriptions": [shown(one) for one in await lookups.subscriptions(task.id)]})
 
 

@@ -137,3 +137,17 @@ ProxyUrl = Annotated[SecretStr, BeforeValidator(_bare)]  # what it must be like 
 WebhookSecret = Annotated[SecretStr, BeforeValidator(_bare), AfterValidator(_webhook_secret)]
 Region = Annotated[str, AfterValidator(_region)]
 ApiKeyEntry = Annotated[ApiKey, BeforeValidator(_api_key)]
+
+
+LEAST_DAYS = 7
+"""Providers remember tasks for a day or two, and what they list is ours only if we know it; idempotency keys are kept
+for two days."""
+
+
+def _kept_tasks(days: int) -> int:
+    if 0 < days < LEAST_DAYS or days < 0:
+        raise ValueError(f"it must be 0 (for ever) or {LEAST_DAYS} days or more")
+    return days
+
+
+KeptTasks = Annotated[int, AfterValidator(_kept_tasks)]

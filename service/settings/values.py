@@ -22,6 +22,7 @@ from service.settings import checks, kept
 
 URL = "a URL: http:// or https://, a host, and if needed a port and a path"
 SECONDS = "a number of seconds above 0"
+DAYS = "a whole number of days, 0 for ever"
 LIST = "one or more, separated by commas"
 DATABASE = "the path of an SQLite file or a postgresql:// URL"
 
@@ -117,6 +118,9 @@ class Settings(Value):
     hold_seconds: float = Field(1800, gt=0, description=SECONDS)
     hold_per_key: int = Field(100, ge=1, description="a whole number, 1 or more")
     streams_per_key: int = Field(100, ge=1, description="a whole number, 1 or more")
+    keep_bodies_days: int = Field(30, ge=0, description=DAYS)
+    keep_attempts_days: int = Field(30, ge=0, description=DAYS)
+    keep_tasks_days: checks.KeptTasks = Field(90, description=f"{DAYS} (tasks: {checks.LEAST_DAYS} or more)")
     create_bytes: int = Field(24 * 1024 * 1024, ge=1, description="a whole number of bytes, 1 or more")
     log: Literal["json", "text"] = Field("text", description="json or text")
     warnings: tuple[str, ...] = ()  # what `load` found odd but usable

@@ -15,11 +15,13 @@ from service.store.endpoints import EndpointVerbs
 from service.store.engine import AlreadyServed, Engine
 from service.store.event_log import EventLogVerbs
 from service.store.events import OperatorEventVerbs
+from service.store.expunge import ExpungeVerbs
 from service.store.keys import Key, KeyVerbs
 from service.store.lookups import Lookups
 from service.store.placements import PlacementVerbs
 from service.store.queues import Queue, QueueVerbs
 from service.store.replays import ReplayVerbs
+from service.store.retention import RetentionVerbs
 from service.store.room import Seat
 from service.store.secrets import SecretVerbs
 from service.store.sends import Placed, Road, SendVerbs
@@ -47,6 +49,8 @@ class Store:
         self.deliveries = DeliveryVerbs(engine)
         self.endpoints = EndpointVerbs(engine)
         self.replays = ReplayVerbs(engine)
+        self.expunging = ExpungeVerbs(engine)
+        self.retention = RetentionVerbs(engine)
         self.keys = KeyVerbs(engine)
         self.secrets = SecretVerbs(engine)
         self.events = OperatorEventVerbs(engine)

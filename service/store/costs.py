@@ -73,7 +73,7 @@ def _spent(tx: Transaction, by: Sequence[By], client: str | None, since: int, un
     groups = [COLUMNS[each] for each in by]
     named = [f"{column} AS {each}_" for each, column in zip(by, groups, strict=True)]
     found = tx.all(
-        f"SELECT {', '.join([*named, SUMS])} FROM charges JOIN placements ON placements.id = charges.placement"
+        f"SELECT {', '.join([*named, SUMS])} FROM charges LEFT JOIN placements ON placements.id = charges.placement"
         f" WHERE charges.at >= :since AND charges.at < :until AND {rows.matching(client=client)}"
         f" GROUP BY {', '.join([*groups, 'charges.currency'])} ORDER BY {', '.join([*groups, 'charges.currency'])}",
         since=since, until=until, client=client or "",

@@ -38,6 +38,14 @@ class Engine(Protocol):
 
     async def read(self, verb: Verb[T]) -> T: ...
 
+    async def scrub(self) -> bool:
+        """Leaves nothing on disk of what was deleted. False: not now, something stood in the way."""
+        ...
+
+    async def tidy(self, pages: int) -> int:
+        """Gives free space back, at most so many pages of it. Returns how many."""
+        ...
+
     async def close(self) -> None: ...
 
 

@@ -17,6 +17,9 @@ Place = tuple[int, str]
 
 _OPEN = [state for state in TaskState if state not in ENDED]
 
+KEPT = "expunged_at IS NULL"
+"""Of a task that was expunged only what money needs is left: to everybody it is unknown."""
+
 Listed = tuple[list[Task], int]
 """The tasks of one page, and how many there are on all pages."""
 
@@ -33,10 +36,12 @@ class Lookups:
         return found[0] if found else None
 
     async def tasks_by_id(self, tasks: Sequence[str], client: str | None) -> list[Task]:
+        mine = f"{rows.matching(client=client)} AND {KEPT}"
+
         def verb(tx: Transaction) -> list[Task]:
             found = (
                 tx.one(
-                    f"SELECT {rows.columns(Task)} FROM tasks WHERE id = :id AND {rows.matching(client=client)}",
+                    f"SELECT {rows.columns(Task)} FROM tasks WHERE id = :id AND {mine}",
                     id=task, client=client,
                 )
                 for task in tasks
@@ -50,7 +55,7 @@ class Lookups:
 
         def verb(tx: Transaction) -> list[Task]:
             found = tx.all(
-                f"SELECT {rows.columns(Task)} FROM tasks WHERE {rows.matching(client=client, state=state)}"
+                f"SELECT {rows.columns(Task)} FROM tasks WHERE {rows.matching(client=client, state=state)} AND {KEPT}"
                 " AND (created_at, id) < (:before, :before_id) ORDER BY created_at DESC, id DESC LIMIT :limit",
                 client=client, state=state, before=before[0], before_id=before[1], limit=limit,
             )  # fmt: skip
@@ -64,6 +69,7 @@ class Lookups:
             (
                 rows.matching(client=client, model=listing.model, id=listing.task_id, service=listing.service),
                 rows.one_of("state", states),
+                KEPT,
                 "created_at >= :since AND created_at <= :until",
             )
         )

@@ -119,8 +119,8 @@ class PlacementVerbs:
         def verb(tx: Transaction) -> None:
             tx.run(
                 "UPDATE placements SET verdict = 'ended', due_at = NULL, claimed_at = NULL, outcome = :outcome,"
-                " credential = NULL"
-                " WHERE id = :id",
+                " credential = NULL WHERE id = :id"
+                " AND NOT EXISTS (SELECT 1 FROM tasks WHERE id = placements.task AND expunged_at IS NOT NULL)",
                 id=placement, outcome=rows.dump_report(replace(outcome, request=None, callback_url=None)),
             )  # fmt: skip
             settle_charge(tx, placement, Verdict.ENDED, outcome, settle)

@@ -221,6 +221,15 @@ EVENTS = (
     "INSERT INTO event_head (seq) VALUES (0)",
 )
 
+RETENTION = (
+    "ALTER TABLE tasks ADD COLUMN expunged_at {int}",
+    "CREATE INDEX tasks_ended ON tasks (finished_at, id) WHERE finished_at IS NOT NULL",
+    "CREATE INDEX deliveries_with_body ON deliveries (created_at, id) WHERE length(body) > 0",
+    "CREATE INDEX deliveries_by_subscription ON deliveries (subscription)",
+    "CREATE INDEX attempts_by_time ON attempts (started_at)",
+    "CREATE INDEX callbacks_by_time ON callbacks (received_at)",
+)
+
 STEPS: Mapping[str, tuple[str, ...]] = {
     "0001_first": FIRST,
     "0002_money": MONEY,
@@ -232,6 +241,7 @@ STEPS: Mapping[str, tuple[str, ...]] = {
     "0008_again": AGAIN,
     "0009_endpoints": ENDPOINTS,
     "0010_events": EVENTS,
+    "0011_retention": RETENTION,
 }
 """Migrations by name, in order. A step that has shipped is never edited."""
 

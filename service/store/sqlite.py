@@ -16,8 +16,9 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import sqlite_utils
 from sqlite_utils.migrations import Migrations
@@ -27,6 +28,11 @@ from service.store.schema import STEPS, render
 
 T = TypeVar("T")
 GROUP = 200
+RESERVE = 4
+"""One page of so many may be free."""
+
+# The first one is for new files only, and must come before the log.
+WRITERS = ("auto_vacuum=INCREMENTAL", "journal_mode=WAL", "secure_delete=ON")
 READERS = 2
 
 
@@ -56,6 +62,9 @@ class SqliteTransaction:
 class _Write:
     verb: Verb[Any]
     future: asyncio.Future[Any]
+    alone: bool = False
+    """Runs outside of a transaction, after those that were there before it."""
+
     result: Any = None
     error: BaseException | None = None
 
@@ -92,11 +101,22 @@ class SqliteEngine:
         self._closed = False
 
     async def write(self, verb: Verb[T]) -> T:
+        return await self._write(verb)
+
+    async def _write(self, verb: Verb[T], *, alone: bool = False) -> T:
         if self._closed:
             raise RuntimeError("the store is closed")
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._writes.put(_Write(verb, future))
+        self._writes.put(_Write(verb, future, alone))
         return await future
+
+    async def scrub(self) -> bool:
+        """The log holds earlier versions of pages: it is written back and cut off. `secure_delete` has overwritten
+        what was deleted in the pages themselves."""
+        return await self._write(_checkpoint, alone=True)
+
+    async def tidy(self, pages: int) -> int:
+        return await self._write(partial(_vacuum, pages=pages), alone=True)
 
     async def read(self, verb: Verb[T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, verb)
@@ -126,30 +146,38 @@ class SqliteEngine:
             connection.execute("ROLLBACK")
 
     def _serve(self) -> None:
-        while (first := self._writes.get()) is not None:
-            group, last = self._gather(first)
+        following: _Write | None = self._writes.get()
+        while following is not None:
+            group, following = self._gather(following)
             try:
-                self._commit(group)
+                self._run(group)
             except sqlite3.Error as error:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 for write in group:
                     write.error = write.error or error
             _release(group)
-            if last:
-                return
+            if following is _NOTHING:
+                following = self._writes.get()
 
-    def _gather(self, first: _Write) -> tuple[list[_Write], bool]:
+    def _gather(self, first: _Write) -> tuple[list[_Write], _Write | None]:
+        """What runs now, and what was found behind it: what runs alone, `_NOTHING`, or None for the end."""
         group = [first]
-        while len(group) < GROUP:
+        while len(group) < GROUP and not first.alone:
             try:
                 write = self._writes.get_nowait()
             except queue.Empty:
                 break
-            if write is None:
-                return group, True
+            if write is None or write.alone:
+                return group, write
             group.append(write)
-        return group, False
+        return group, _NOTHING
+
+    def _run(self, group: list[_Write]) -> None:
+        if group[0].alone:
+            group[0].result = group[0].verb(SqliteTransaction(self._connection))
+        else:
+            self._commit(group)
 
     def _commit(self, group: list[_Write]) -> None:
         transaction = SqliteTransaction(self._connection)
@@ -165,13 +193,36 @@ class SqliteEngine:
         self._connection.execute("COMMIT")
 
 
+def _never(tx: Transaction) -> None:
+    raise AssertionError("this is no write")
+
+
+_NOTHING: Final = _Write(_never, None)  # type: ignore[arg-type]
+
+
+def _checkpoint(tx: Transaction) -> bool:
+    row = tx.one("PRAGMA wal_checkpoint(TRUNCATE)")
+    return row is not None and row["busy"] == 0
+
+
+def _vacuum(tx: Transaction, pages: int) -> int:
+    """Only what is more than a reserve: free pages are used again by the tasks to come."""
+    counts = [tx.one(f"PRAGMA {name}") or {} for name in ("freelist_count", "page_count")]
+    free, whole = (next(iter(row.values()), 0) for row in counts)
+    spare = min(free - whole // RESERVE, pages)
+    if spare <= 0:
+        return 0
+    tx.all(f"PRAGMA incremental_vacuum({spare})")
+    left = tx.one("PRAGMA freelist_count") or {}
+    return int(free - next(iter(left.values()), free))
+
+
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     """A connection in the pragmas this store relies on; a statement outside BEGIN commits by itself."""
     address = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rw'}"
     connection = sqlite3.connect(address, uri=True, timeout=15, isolation_level=None, check_same_thread=False)
-    for pragma in ("foreign_keys=ON", "journal_mode=WAL", "synchronous=FULL"):
-        if not (read_only and pragma.startswith("journal")):
-            connection.execute(f"PRAGMA {pragma}")
+    for pragma in ("foreign_keys=ON", "synchronous=FULL", *(() if read_only else WRITERS)):
+        connection.execute(f"PRAGMA {pragma}")
     return connection
 
 

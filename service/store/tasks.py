@@ -89,8 +89,8 @@ class TaskVerbs:
 
         def verb(tx: Transaction) -> Subscription | None:
             row = tx.one(
-                f"UPDATE tasks SET version = version WHERE id = :id AND {rows.matching(client=client)}"
-                f" RETURNING {rows.columns(Task)}",
+                "UPDATE tasks SET version = version WHERE id = :id AND expunged_at IS NULL"
+                f" AND {rows.matching(client=client)} RETURNING {rows.columns(Task)}",
                 id=subscription.task, client=client,
             )  # fmt: skip
             if row is None:

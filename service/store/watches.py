@@ -84,7 +84,7 @@ class WatchVerbs:
 def _task_of(tx: Transaction, provider: str, upstream_id: str | None) -> Task | None:
     row = tx.one(
         f"SELECT {rows.columns(Task)} FROM tasks WHERE id = (SELECT task FROM placements"
-        " WHERE provider = :provider AND upstream_id = :upstream_id ORDER BY watched LIMIT 1)",
+        " WHERE provider = :provider AND upstream_id = :upstream_id ORDER BY watched LIMIT 1) AND expunged_at IS NULL",
         provider=provider, upstream_id=upstream_id,
     )  # fmt: skip
     return None if row is None else rows.read_task(row)

@@ -70,6 +70,12 @@ class PostgresEngine:
     async def read(self, verb: Verb[T]) -> T:
         return await asyncio.to_thread(self._run, verb)
 
+    async def scrub(self) -> bool:
+        return True  # its own vacuum does that, in its own time
+
+    async def tidy(self, pages: int) -> int:
+        return 0
+
     async def close(self) -> None:
         for _ in range(CONNECTIONS):
             self._connections.get().close()

@@ -15,7 +15,9 @@ from tests.service.asking import created
 from tests.world import World, world
 
 pytestmark = pytest.mark.anyio
-LOOPS = {"doubt", "deliver", "replay"} | {f"{kind}.{provider}" for kind in ("send", "look") for provider in PROVIDERS}
+LOOPS = {"doubt", "deliver", "replay", "retention"} | {
+    f"{kind}.{provider}" for kind in ("send", "look") for provider in PROVIDERS
+}
 LOOPS |= {f"look.{provider}:watchers" for provider in PROVIDERS} | {"sweep.dashscope"}
 
 

@@ -141,6 +141,8 @@ async def test_replies_are_what_it_promises(tmp_path: Path) -> None:
         await call("POST", NATIVE, {}, 400)
         await call("GET", "/v1/tasks/{task_id}/record", status=404, task_id="nothing")
         await call("GET", "/v1/tasks/{task_id}", status=400, task_id="nothing")
+        await call("DELETE", "/v1/tasks/{task_id}", task_id=task)
+        await call("DELETE", "/v1/tasks/{task_id}", status=404, task_id=task)
         await call("GET", "/health", status=503)  # no loop runs in this world
         assert seen > 30
 

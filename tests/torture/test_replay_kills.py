@@ -44,8 +44,8 @@ async def keep_exhausted(folder: Path, inbox: str) -> dict[str, bytes]:
             task = a_task(state=TaskState.SUCCEEDED, placement=None, finished_at=NOW, created_at=NOW + number)
             subscription = a_subscription(task, url=f"{inbox}/hook/{number}")
             message = a_message(
-                task, subscription, body=b'{"number":%d}' % number, state=DeliveryState.EXHAUSTED, attempts=13, tries=13,
-                due_at=None, created_at=NOW + number,
+                task, subscription, body=b'{"number":%d}' % number, state=DeliveryState.EXHAUSTED, attempts=13,
+                tries=13, due_at=None, created_at=NOW + number,
             )  # fmt: skip
             insert_task(tx, task)
             insert_subscription(tx, subscription)
@@ -81,6 +81,14 @@ async def killed_during(stage: Stage, replay: str, random: Random) -> list[int]:
     return replayed
 
 
+def heard(stage: Stage) -> dict[str, set[bytes]]:
+    """Every message that arrived, with the bodies it had."""
+    bodies: dict[str, set[bytes]] = defaultdict(set)
+    for one in stage.inbox.received:
+        bodies[one.id].add(one.raw)
+    return bodies
+
+
 async def test_a_replay_of_a_server_that_is_killed_sends_everything_and_counts_right(tmp_path: Path) -> None:
     random = Random(SEED)
     async with staged(tmp_path) as stage:
@@ -94,6 +102,9 @@ async def test_a_replay_of_a_server_that_is_killed_sends_everything_and_counts_r
         assert replayed == sorted(replayed)
         assert any(0 < count < DELIVERIES for count in replayed)
 
+        while len(known := heard(stage)) < DELIVERIES:
+            await until(lambda: len(heard(stage)) > len(known), "one more has arrived")
+
         async def all_delivered() -> bool:
             return bool((await progress(stage, replay))["delivered"] == DELIVERIES)
 
@@ -103,8 +114,5 @@ async def test_a_replay_of_a_server_that_is_killed_sends_everything_and_counts_r
         assert counts == {"matched": DELIVERIES, "replayed": DELIVERIES, "skipped": 0, "failed_again": 0, "left": 0}
         assert (told["state"], told["skipped_because"]) == ("DONE", {})
 
-        heard: dict[str, set[bytes]] = defaultdict(set)
-        for one in stage.inbox.received:
-            heard[one.id].add(one.raw)
-        assert heard == {message: {body} for message, body in bodies.items()}
+        assert heard(stage) == {message: {body} for message, body in bodies.items()}
         assert stage.inbox.forged == []
