@@ -45,6 +45,14 @@ EVENTS: Mapping[str, str] = {
         "A task ended as task_expired: nothing said how its video went before the provider forgets it; a late result is"
         " still told, and the provider's console may show it (the upstream's id is in `ringback get ID`)."
     ),
+    "receiver.failing": (
+        "Nothing but failures has come from a receiver for a day or more; its messages wait and are tried on, see why"
+        " in `ringback deliveries` and let its owner know: after five days an endpoint is disabled."
+    ),
+    "endpoint.disabled": (
+        "An endpoint was disabled, because it asked for no more messages or failed for five days; its messages are"
+        " kept, and are sent when it is enabled again."
+    ),
     "budget.reached": (
         "A client key has spent its budget and its submissions are refused before anything is sent; raise the budget,"
         " or let it be (`ringback cost` shows what was spent)."

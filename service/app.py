@@ -29,6 +29,7 @@ from service.deliver import DeliveryQueue
 from service.endpoints import Endpoints
 from service.explain import Explainer
 from service.expunge import Expunger
+from service.failing import Failing
 from service.failover import Failover
 from service.find import Finder
 from service.guard import Resolve
@@ -75,8 +76,8 @@ STOP_SECONDS = 7.5
 """How long a stop may take from its announcement: requests in hand end first, then open sends, looks and attempts. A
 create that is cut off is in doubt, mostly for good, so its answer is waited for as long as can be."""
 
-DELIVERY_SLOTS = 256
-"""Open attempts altogether. A receiver may hold 16 of them, so that many must be stuck before others wait."""
+DELIVERY_SLOTS = 1024
+"""Open attempts altogether: waiting for an answer costs next to nothing."""
 
 
 class Ringback:
@@ -115,13 +116,10 @@ class Ringback:
         self.vault = Vault(secret_keys)
         self.upstreams = Upstreams(accounts, self.vault)
         self.pushes = PushDesk(
-            settings.public_url,
-            self.tokens,
-            Certificates(certificates or fetch_by(self._egress_client), clock),
-            clock,
+            settings.public_url, self.tokens, Certificates(certificates or fetch_by(self._egress_client), clock), clock,
             settings.eventbridge_regions,
             settings.eventbridge_token.get_secret_value() if settings.eventbridge_token else None,
-        )
+        )  # fmt: skip
         self.clients = clients_of(settings, self.store, clock)
         self.teller = Teller(self.shapes, _message_id, settings.public_url or "ringback")
         self.audience = Audience(self.store, self.guard, clock)
@@ -164,7 +162,10 @@ class Ringback:
         self.explainer = Explainer(
             self.upstreams.providers, self.shapes, self.catalogue, self.urls, elsewhere=elsewhere
         )
-        deliveries = DeliveryQueue(store, self.clients, self._egress_client, self.guard, clock, self._jitter)
+        deliveries = DeliveryQueue(
+            store, self.clients, self._egress_client, self.guard, clock, self._jitter,
+            Failing(store, self.operator, clock), DELIVERY_SLOTS,
+        )  # fmt: skip
         questions = Questions(store, self.upstreams, self.shapes, self.catalogue, self.urls, clock)
         inquiry = Inquiry(store, self.operator, questions, self.urls, clock, timing.in_doubt)
         doubts = DoubtQueue(store, receiver, self.operator, questions, inquiry, self.catalogue, clock, timing)

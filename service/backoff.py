@@ -17,6 +17,9 @@ _HOURS = (1, 2, 5, 10, 14, 20, 24)
 DELIVERY_DELAYS = (5.0, 30.0, 120.0, 600.0, 1800.0, *(hours * HOUR for hours in _HOURS))
 """Seconds before the second and each further attempt of a delivery; the first one is immediate. Together 3 days."""
 
+SOON = 2
+"""So many attempts follow quickly where a receiver may only not be ready yet."""
+
 SEND_DELAYS = (2.0, 5.0, 15.0, 30.0, 60.0)
 """Seconds before a create that was provably not accepted is sent again; the last one repeats. DashScope's throttling
 ends "usually within one minute"."""
@@ -40,13 +43,21 @@ def loosely(seconds: float, jitter: Jitter) -> int:
 
 
 def next_delivery(
-    tries: int, now: int, retry_after: float | None, jitter: Jitter, schedule: Sequence[float] = DELIVERY_DELAYS
+    tries: int,
+    now: int,
+    retry_after: float | None,
+    jitter: Jitter,
+    schedule: Sequence[float] = DELIVERY_DELAYS,
+    *,
+    soon: bool = False,
 ) -> int | None:
-    """When the attempt after `tries` failed ones is due; None when the `schedule` is used up. A receiver's Retry-After
-    moves it later, by at most an hour or the step itself, whichever is more."""
+    """When the attempt after `tries` failed ones is due; None when the schedule is exhausted. A receiver's Retry-After
+    moves it later, by at most an hour or the step itself, whichever is more; `soon` makes the first steps short."""
     if tries > len(schedule):
         return None
     step = schedule[tries - 1]
+    if soon and tries <= SOON:
+        step = min(step, DELIVERY_DELAYS[tries - 1])
     asked = min(retry_after or 0.0, max(step, HOUR))
     return now + max(spread(step, jitter), int(asked * 1000))
 

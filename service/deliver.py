@@ -7,10 +7,9 @@ anything else is tried again by the schedule; 410 Gone ends it. Redirects are ne
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from urllib.parse import urlsplit
 
 from service.backoff import DELIVERY_DELAYS, Jitter, next_delivery
@@ -18,42 +17,43 @@ from service.clients import Clients
 from service.clock import Clock
 from service.deliveries import Attempt, Delivery, DeliveryState, Way
 from service.egress import Refused
+from service.failing import Failing
 from service.guard import EgressGuard
 from service.header_rules import wrong_headers
 from service.http import URL, Client, NoReply, Reply, send_once
+from service.lanes import Lane, Standing, failed
 from service.logs import get_logger
+from service.outcomes import Outcome, kept_body, kept_headers, read_reply
+from service.phases import Phases
 from service.signing import sign
 from service.store import Store
+from service.store.deliveries import LaneNote
+from service.store.lanes import note_failure, note_success, reckon
 from service.vault import Unopenable
+from service.windows import Turn, Windows
 
 log = get_logger("deliver")
 DEADLINE_SECONDS = 20.0
 LEASE_MS = 60_000
-GONE = 410
-SHARE = 16
-"""A receiver with so many attempts open gets no further ones before one has ended."""
+SECRET_LENGTH = 8
+"""Shorter values of an endpoint's headers are words that any reply may have."""
 
-REPLY_KEPT = 2_000
+FRESH_MS = 600_000
+"""A success is noted in its lane's row when the one noted there is so old; that it happened is known either way."""
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of one POST, in a word and a sentence. `final` forbids another attempt."""
+class Plan:
+    """What becomes of a message after an attempt."""
 
-    verdict: str
-    reason: str
-    elapsed_ms: int
-    status: int | None = None
-    reply: str | None = None
-    retry_after: float | None = None
-    final: bool = False
-
-    @property
-    def delivered(self) -> bool:
-        return self.verdict == "delivered"
+    state: DeliveryState
+    next_at: int | None
+    why: str | None
 
 
 class DeliveryQueue:
+    """`slots` are the attempts that may be open at once."""
+
     def __init__(
         self,
         store: Store,
@@ -62,6 +62,8 @@ class DeliveryQueue:
         guard: EgressGuard,
         clock: Clock,
         jitter: Jitter,
+        failing: Failing,
+        slots: int,
     ) -> None:
         self._store = store
         self._clients = clients
@@ -69,120 +71,153 @@ class DeliveryQueue:
         self._guard = guard
         self._clock = clock
         self._jitter = jitter
-        self._open: Counter[str] = Counter()
+        self._failing = failing
+        self._windows = Windows(slots, LEASE_MS)
+        self._troubled: set[str] = set()
 
-    async def claim(self, room: int) -> Sequence[Delivery]:
+    async def claim(self, room: int) -> Sequence[Turn]:
         now = self._clock()
-        claimed = await self._store.deliveries.claim(now, now + LEASE_MS, min(room, SHARE), self._busy())
-        self._open.update(delivery.receiver for delivery in claimed)
-        return claimed
+        while ready := await self._ready(room, now):
+            lanes = {lane.id: lane for lane in ready}
+            # Grants are worked out just before the claim stands in line: an attempt that ends after that is recorded
+            # behind it, and opens its lane again.
+            grants = self._windows.open(ready, room, now)
+            claimed: Sequence[Delivery] = ()
+            try:
+                claimed = await self._store.lanes.claim(grants, now, now + LEASE_MS)
+            finally:
+                taken = Counter(delivery.lane for delivery in claimed)
+                for grant in grants:
+                    self._windows.unused(lanes[grant.lane], grant.count - taken[grant.lane])
+            if claimed:
+                return [Turn(lanes[delivery.lane], delivery) for delivery in claimed]
+        return []
 
     async def next_due(self) -> int | None:
-        return await self._store.deliveries.next_due(self._busy())
+        return await self._store.lanes.next_at(self._windows.room(1), self._windows.full_hosts())
 
-    async def handle(self, item: Delivery) -> None:
+    async def handle(self, item: Turn) -> None:
+        started, way, outcome = self._clock(), None, None
         try:
-            await self._attempt(item)
+            way, outcome = await self._attempt(item.delivery, started)
         finally:
-            self._open[item.receiver] -= 1
-            self._open += Counter()  # drops the receivers to which nothing is open
+            full = self._windows.closed(item, well=outcome.well if outcome else None)
+        if outcome is None:
+            await self._store.deliveries.park(item.delivery)
+        else:
+            await self._record(item, outcome, way, started, full=full)
 
-    def _busy(self) -> list[str]:
-        return [receiver for receiver, attempts in self._open.items() if attempts >= SHARE]
+    async def _ready(self, room: int, now: int) -> Sequence[Lane]:
+        return await self._store.lanes.ready(now, self._windows.room(room), self._windows.full_hosts())
 
-    async def _attempt(self, item: Delivery) -> None:
-        started, way = self._clock(), None
+    async def _attempt(self, item: Delivery, started: int) -> tuple[Way | None, Outcome | None]:
+        """How it was to be sent, and what came of it; nothing did if its endpoint is disabled."""
+        way = None
         try:
             url = self._guard.policy.check_url(item.url)  # where it leads is judged at the connection
             way = await self._clients.way_of(item)
-            if way is not None and way.disabled:
-                await self._store.deliveries.park(item)
-                return
-            outcome = await self._post(item, url, way, started) if way else _without_endpoint()
+            if way is None:
+                reason = "not sent: its endpoint was deleted"
+                return way, Outcome("no_endpoint", reason, self._none(started), final=True, counted=False)
+            return way, None if way.disabled else await self._post(item, url, way, started)
         except Refused as error:
-            outcome = Outcome("refused", f"not dialled: {error.reason}", self._clock() - started)
+            return way, Outcome("refused", f"not dialled: {error.reason}", self._none(started))
         except Unopenable as error:
             reason = f"not sent: the webhook secret of its client cannot be read: {error}"
-            outcome = Outcome("unsigned", reason, self._clock() - started)
+            return way, Outcome("unsigned", reason, self._none(started), counted=False)
         except NoReply as error:
-            outcome = Outcome("no_reply", error.reason, error.phases.total_ms)
-        await self._record(item, outcome, started, way.schedule if way else None)
+            address = error.peer[0] if error.peer and self._guard.policy.may_quote(error.peer) else None
+            return way, Outcome("no_reply", error.reason, error.phases, address=address, well=False)
 
-    async def _post(self, item: Delivery, url: URL, way: Way, now: int) -> Outcome:
+    async def _post(self, item: Delivery, url: URL, way: Way, started: int) -> Outcome:
         if (said := wrong_headers(way.headers)) is not None:  # judged when they were set; a rule may be younger
-            return Outcome("unsent", f"not sent: headers of the endpoint: {said}", 0)
-        signed = sign(way.secrets, item.id, now // 1000, item.body)
+            return Outcome("unsent", f"not sent: headers of the endpoint: {said}", self._none(started), counted=False)
+        signed = sign(way.secrets, item.id, started // 1000, item.body)
         headers = {**way.headers, "content-type": item.content_type, **signed}
         request = self._client.build_request("POST", url, content=item.body, headers=headers)
         seconds = way.timeout_seconds or DEADLINE_SECONDS
-        return self._judge(await send_once(self._client, request, deadline_seconds=seconds))
+        return self._judge(await send_once(self._client, request, deadline_seconds=seconds), way)
 
-    def _judge(self, reply: Reply) -> Outcome:
-        kept = reply.body[:REPLY_KEPT].decode(errors="replace").replace("\0", "\ufffd")
-        text = kept if self._guard.policy.may_quote(reply.peer) else None
-        verdict, reason = _sentence(reply)
-        return Outcome(
-            verdict,
-            reason,
-            reply.phases.total_ms,
-            status=reply.status,
-            reply=text,
-            retry_after=read_retry_after(reply.headers, self._clock()),
-            final=reply.status == GONE,
-        )
+    def _none(self, started: int) -> Phases:
+        return Phases(total_ms=self._clock() - started)
 
-    async def _record(
-        self, delivery: Delivery, outcome: Outcome, started: int, schedule: Sequence[float] | None
-    ) -> None:
-        now = self._clock()
-        tries = delivery.tries + 1
-        state, next_at = DeliveryState.DELIVERED, None
-        if outcome.final:
-            state = DeliveryState.ABANDONED
-        elif not outcome.delivered:
-            next_at = next_delivery(tries, now, outcome.retry_after, self._jitter, schedule or DELIVERY_DELAYS)
-            state = DeliveryState.EXHAUSTED if next_at is None else DeliveryState.PENDING
-        attempt = Attempt(
-            delivery=delivery.id,
-            number=delivery.attempts + 1,
-            started_at=started,
-            elapsed_ms=outcome.elapsed_ms,
-            verdict=outcome.verdict,
-            reason=outcome.reason,
-            status=outcome.status,
-            reply=outcome.reply,
-            next_at=next_at,
-        )
+    def _judge(self, reply: Reply, way: Way) -> Outcome:
+        outcome = read_reply(reply.status, reply.headers, reply.phases, self._clock())
+        if reply.peer is None or not self._guard.policy.may_quote(reply.peer):
+            return outcome
+        ours = [value for value in way.headers.values() if len(value) >= SECRET_LENGTH]
+        headers, body = kept_headers(reply.headers, ours), kept_body(reply.body, ours)
+        return replace(outcome, address=reply.peer[0], headers=headers, reply=body)
+
+    async def _record(self, turn: Turn, outcome: Outcome, way: Way | None, started: int, *, full: bool) -> None:
+        delivery, now = turn.delivery, self._clock()
+        plan = self._plan(delivery, outcome, way, now)
+        attempt = _attempt_of(delivery, outcome, plan, started)
         delivered_at = now if outcome.delivered else None
-        _log(delivery, await self._store.deliveries.attempted(delivery, attempt, state, delivered_at), state)
+        note = self._note(turn.lane, outcome, now, full=full)
+        kept, lane = await self._store.deliveries.attempted(delivery, attempt, plan.state, delivered_at, note)
+        _log(delivery, kept, plan.state)
+        if outcome.disable:
+            await self._failing.unwanted(delivery, outcome)
+        elif lane is not None:
+            await self._failing.failed(delivery, lane, outcome)
+
+    def _plan(self, delivery: Delivery, outcome: Outcome, way: Way | None, now: int) -> Plan:
+        if outcome.delivered:
+            return Plan(DeliveryState.DELIVERED, None, None)
+        if outcome.final and not (outcome.disable and delivery.endpoint):
+            return Plan(DeliveryState.ABANDONED, None, "the receiver wants no more of it")
+        tries, schedule = delivery.tries + 1, (way.schedule if way else None) or DELIVERY_DELAYS
+        next_at = next_delivery(tries, now, outcome.retry_after, self._jitter, schedule, soon=outcome.soon)
+        if next_at is None:
+            return Plan(DeliveryState.EXHAUSTED, None, f"all {tries} attempts of the schedule have failed")
+        if outcome.disable:
+            return Plan(DeliveryState.PENDING, next_at, "its endpoint is disabled; it is sent when that is enabled")
+        why = f"attempt {tries + 1} of the {len(schedule) + 1} of the schedule"
+        if outcome.retry_after:
+            why += f", not before the {outcome.retry_after:g} s that the receiver asked for, an hour at most"
+        return Plan(DeliveryState.PENDING, next_at, why)
+
+    def _note(self, lane: Lane, outcome: Outcome, now: int, *, full: bool) -> LaneNote | None:
+        """What is written of the lane; nothing for one more success in a lane that is known to be well, if it had room
+        for others anyway."""
+        if not outcome.counted:
+            return partial(reckon, now=now)
+        if not outcome.delivered:
+            self._troubled.add(lane.id)
+            return partial(note_failure, now=now, change=partial(self._failed, outcome=outcome, now=now))
+        standing = Standing.WELL if outcome.well else Standing.ILL
+        news = full or lane.standing is not standing or lane.failures or lane.id in self._troubled
+        self._troubled.discard(lane.id)
+        if not news and lane.succeeded_at is not None and now - lane.succeeded_at < FRESH_MS:
+            return None
+        return partial(note_success, standing=standing, now=now)
+
+    def _failed(self, lane: Lane, outcome: Outcome, now: int) -> Lane:
+        return failed(
+            lane, now, self._jitter, well=outcome.well, throttle=outcome.throttle, retry_after=outcome.retry_after
+        )
 
 
-def _without_endpoint() -> Outcome:
-    return Outcome("no_endpoint", "not sent: its endpoint was deleted", 0, final=True)
-
-
-def _sentence(reply: Reply) -> tuple[str, str]:
-    status = reply.status
-    if 200 <= status < 300:
-        return "delivered", f"answered {status}"
-    if 300 <= status < 400:
-        return "redirect", f"answered {status}: redirects are not followed; change the callback URL"
-    if status == GONE:
-        return "gone", "answered 410 Gone: nothing more is sent there"
-    return "bad_status", f"answered {status}; a 2xx is needed"
-
-
-def read_retry_after(headers: Mapping[str, str], now: int) -> float | None:
-    """Seconds from `Retry-After`, in either of its forms (RFC 9110 10.2.3); None if absent or unreadable."""
-    text = headers.get("retry-after", "").strip()
-    if text.isascii() and text.isdigit() and len(text) < 10:
-        return float(text)
-    try:
-        at = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):  # the latter for years that no calendar has
-        return None
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return max(0.0, (at - datetime.fromtimestamp(now / 1000, UTC)).total_seconds())
+def _attempt_of(delivery: Delivery, outcome: Outcome, plan: Plan, started: int) -> Attempt:
+    return Attempt(
+        delivery=delivery.id,
+        number=delivery.attempts + 1,
+        started_at=started,
+        elapsed_ms=outcome.phases.total_ms,
+        verdict=outcome.verdict,
+        reason=outcome.reason,
+        status=outcome.status,
+        reply=outcome.reply,
+        next_at=plan.next_at,
+        dns_ms=outcome.phases.dns_ms,
+        connect_ms=outcome.phases.connect_ms,
+        tls_ms=outcome.phases.tls_ms,
+        first_byte_ms=outcome.phases.first_byte_ms,
+        address=outcome.address,
+        headers=outcome.headers,
+        why=plan.why,
+    )
 
 
 def _log(delivery: Delivery, attempt: Attempt, state: DeliveryState) -> None:
@@ -197,6 +232,11 @@ def _log(delivery: Delivery, attempt: Attempt, state: DeliveryState) -> None:
         verdict=attempt.verdict,
         reason=attempt.reason,
         elapsed_ms=attempt.elapsed_ms,
+        dns_ms=attempt.dns_ms,
+        connect_ms=attempt.connect_ms,
+        tls_ms=attempt.tls_ms,
+        first_byte_ms=attempt.first_byte_ms,
         state=state,
         next_at=attempt.next_at,
+        why=attempt.why,
     )

@@ -104,7 +104,7 @@ class Subscription:
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """One message. Its `id` is the `webhook-id` and `body` its exact bytes, both fixed for every attempt and replay.
-    `receiver` is the host and port of its `url`: a slow one may not take the attempts of all others.
+    `receiver` is the host and port of its `url`, `lane` the line in which it waits (service.lanes).
     `attempts` counts all POSTs, `tries` those since the schedule last began; `claimed_at` is set during one.
     Without `due_at` a pending one waits for its `endpoint` to be enabled. `replay_of` is the earlier message that this
     one repeats under an id of its own. Without a body it was pruned."""
@@ -128,6 +128,11 @@ class Delivery:
     endpoint: str | None = None
     content_type: str = "application/json"
 
+    @property
+    def lane(self) -> str:
+        """Its endpoint's; without one its client's for that receiver, where two clients may mean different things."""
+        return self.endpoint or f"{self.client} {self.receiver}"
+
 
 @dataclass(frozen=True, slots=True)
 class Way:
@@ -143,7 +148,9 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One POST of a delivery and what came of it; `verdict` is "delivered" or the kind of failure."""
+    """One POST of a delivery and what came of it; `verdict` is "delivered" or the kind of failure, `reason` a sentence.
+    Of its time each step is known that was needed and reached (service.phases). `headers` and `reply` are the beginning
+    of what was answered, if it may be shown; `why` says why the next one is when it is, or why there is none."""
 
     delivery: str
     number: int
@@ -154,6 +161,13 @@ class Attempt:
     status: int | None = None
     reply: str | None = None
     next_at: int | None = None
+    dns_ms: int | None = None
+    connect_ms: int | None = None
+    tls_ms: int | None = None
+    first_byte_ms: int | None = None
+    address: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    why: str | None = None
 
 
 def receiver_of(url: str) -> str:

@@ -35,6 +35,8 @@ UPSTREAM_CAP = 8 * 1024 * 1024
 REPLY_CAP = 64 * 1024  # a reply's head and more of its body than anybody keeps
 MOST_PARTS = 1000  # of a body that comes in small pieces: each is work, however small
 MAX_HEADERS, MAX_HEADER = 64, 1024
+BODY_SECONDS = 2.0
+"""How long the body of a delivery's reply is waited for: it decides nothing."""
 NO_PHASES = Phases()
 
 Client = httpx.AsyncClient
@@ -106,10 +108,10 @@ def egress_client(
     def transport(scheme: str) -> OriginTransport:
         if proxy is None:
             network = guarded_network(guard, scheme, reply_cap=reply_cap)
-            return OriginTransport(network, width=16, tls_context=tls_context)
+            return OriginTransport(network, width=64, tls_context=tls_context)
         proxied = ProxiedNetwork(proxy, scheme, guard.vet, reply_cap=reply_cap)
         asked = proxy if scheme == "http" else None
-        return OriginTransport(proxied, width=16, tls_context=tls_context, proxy=asked)
+        return OriginTransport(proxied, width=64, tls_context=tls_context, proxy=asked)
 
     return _client(
         transport("https"),
@@ -160,8 +162,9 @@ async def send_once(
         response = None
         whole = False
         try:
-            async with asyncio.timeout(deadline_seconds):
+            async with asyncio.timeout(deadline_seconds) as due:
                 response = await client.send(request, stream=True, follow_redirects=False)
+                due.reschedule(min(due.when() or 0.0, asyncio.get_running_loop().time() + BODY_SECONDS))
                 whole = await _read(response, response.aiter_raw(), kept, body_cap, MOST_PARTS)
         except ProxyTrouble as error:
             raise Hindered(error.reason, stopwatch.read()) from error

@@ -44,6 +44,7 @@ LAYERS = (
         "clock",
         "addresses",
         "phases",
+        "lanes",
     }
     | {"jsondoor"},
 )

@@ -17,6 +17,7 @@ from service.store.event_log import EventLogVerbs
 from service.store.events import OperatorEventVerbs
 from service.store.expunge import ExpungeVerbs
 from service.store.keys import Key, KeyVerbs
+from service.store.lanes import Grant, LaneVerbs
 from service.store.lookups import Lookups
 from service.store.placements import PlacementVerbs
 from service.store.queues import Queue, QueueVerbs
@@ -29,7 +30,7 @@ from service.store.sqlite import SqliteEngine
 from service.store.tasks import TaskVerbs
 from service.store.watches import WatchVerbs
 
-__all__ = ["AlreadyServed", "Key", "Placed", "Queue", "Road", "Seat", "Store"]
+__all__ = ["AlreadyServed", "Grant", "Key", "Placed", "Queue", "Road", "Seat", "Store"]
 
 
 class Store:
@@ -47,6 +48,7 @@ class Store:
         self.queues = QueueVerbs(engine)
         self.lookups = Lookups(engine)
         self.deliveries = DeliveryVerbs(engine)
+        self.lanes = LaneVerbs(engine)
         self.endpoints = EndpointVerbs(engine)
         self.replays = ReplayVerbs(engine)
         self.expunging = ExpungeVerbs(engine)

@@ -2,72 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from service.deliveries import Attempt, Delivery, DeliveryState, receiver_of
+from service.lanes import Lane
 from service.replays import Skipped
 from service.store import rows
 from service.store.endpoints import endpoint_in
 from service.store.engine import Engine, Transaction
+from service.store.lanes import hurry, queue, reckon
 from service.store.lookups import Place
 from service.store.subscriptions import insert_delivery
+
+LaneNote = Callable[[Transaction, str], Lane | None]
+"""What is written of a lane with an attempt: one of `service.store.lanes.note_*`, or `reckon`."""
+
+_OVER = ", ".join(
+    f"{column} = CASE WHEN due_at = :lease THEN {value} ELSE {column} END"
+    for column, value in {
+        "state": ":state",
+        "tries": "tries + 1",
+        "due_at": ":next_at",
+        "claimed_at": "NULL",
+        "delivered_at": ":delivered_at",
+    }.items()
+)
+"""An attempt's end, if the delivery is still as it was claimed."""
 
 
 class DeliveryVerbs:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    async def claim(self, now: int, lease: int, limit: int, busy: Collection[str] = ()) -> list[Delivery]:
-        """Takes deliveries that are due, but none to the receivers that are `busy`; they are due again at `lease` if
-        nothing is recorded by then."""
-        others, receivers = rows.none_of("receiver", busy)
-
-        def verb(tx: Transaction) -> list[Delivery]:
-            claimed = tx.all(
-                f"UPDATE deliveries SET due_at = :lease, claimed_at = :now WHERE id IN (SELECT id FROM deliveries"
-                f" WHERE due_at <= :now AND {others} ORDER BY due_at LIMIT :limit{tx.skip_locked}) RETURNING"
-                f" {rows.columns(Delivery)}",
-                now=now, lease=lease, limit=limit, **receivers,
-            )  # fmt: skip
-            return [rows.read_delivery(row) for row in claimed]
-
-        return await self._engine.write(verb)
-
-    async def next_due(self, busy: Collection[str] = ()) -> int | None:
-        """When the next delivery is due to a receiver that is not `busy`. None: there is none."""
-        others, receivers = rows.none_of("receiver", busy)
-
-        def verb(tx: Transaction) -> int | None:
-            sql = f"SELECT min(due_at) AS due FROM deliveries WHERE due_at IS NOT NULL AND {others}"
-            row = tx.one(sql, **receivers)
-            return None if row is None else row["due"]
-
-        return await self._engine.read(verb)
-
     async def attempted(
-        self, claimed: Delivery, attempt: Attempt, state: DeliveryState, delivered_at: int | None
-    ) -> Attempt:
+        self,
+        claimed: Delivery,
+        attempt: Attempt,
+        state: DeliveryState,
+        delivered_at: int | None,
+        note: LaneNote | None = None,
+    ) -> tuple[Attempt, Lane | None]:
         """Records one attempt, under the next number, and what it made of its delivery; `attempt.next_at` is when the
-        next one is due. A replay that came during the attempt has begun the schedule anew; it stays so."""
+        next one is due. A replay that came during the attempt has begun the schedule anew; it stays so. `note` writes
+        what it says of the receiver; returned is the lane as a failure left it."""
 
-        def verb(tx: Transaction) -> Attempt:
+        def verb(tx: Transaction) -> tuple[Attempt, Lane | None]:
             row = tx.one(
-                "UPDATE deliveries SET attempts = attempts + 1 WHERE id = :id RETURNING attempts", id=claimed.id
-            )
-            if row is None:  # its task was expunged during the attempt
-                return attempt
-            numbered = replace(attempt, number=row["attempts"])
-            tx.run(
-                f"INSERT INTO attempts ({rows.columns(Attempt)}) VALUES ({rows.placeholders(Attempt)})",
-                **rows.values(numbered),
-            )
-            tx.run(
-                "UPDATE deliveries SET state = :state, due_at = :next_at, claimed_at = NULL, tries = tries + 1,"
-                " delivered_at = :delivered_at WHERE id = :id AND due_at = :lease",
+                f"UPDATE deliveries SET attempts = attempts + 1, {_OVER} WHERE id = :id RETURNING attempts",
                 id=claimed.id, lease=claimed.due_at, state=state, next_at=attempt.next_at, delivered_at=delivered_at,
             )  # fmt: skip
-            return numbered
+            numbered = replace(attempt, number=row["attempts"]) if row else attempt
+            if row is not None:  # its task was not expunged during the attempt
+                tx.run(
+                    f"INSERT INTO attempts ({rows.columns(Attempt)}) VALUES ({rows.placeholders(Attempt)})",
+                    **rows.attempt_values(numbered),
+                )
+            if note is None and attempt.next_at is not None:
+                reckon(tx, claimed.lane, attempt.started_at)
+            return numbered, note(tx, claimed.lane) if note else None
 
         return await self._engine.write(verb)
 
@@ -97,7 +90,12 @@ class DeliveryVerbs:
             if row is None:
                 return None
             found = rows.read_delivery(row)
-            return unsendable(tx, found) or send_again(tx, found, now, new_id)
+            reason = unsendable(tx, found)
+            if reason is not None:
+                return reason
+            again = send_again(tx, found, now, new_id)
+            hurry(tx, again.lane, now)
+            return again
 
         return await self._engine.write(verb)
 
@@ -157,7 +155,7 @@ def send_again(tx: Transaction, delivery: Delivery, now: int, new_id: Callable[[
     if new_id is None:
         sql = "UPDATE deliveries SET url = :url, receiver = :receiver WHERE id = :id AND url <> :url"
         tx.run(sql, id=aimed.id, url=url, receiver=aimed.receiver)
-        make_due(tx, [delivery.id], now)
+        make_due(tx, [aimed], now)
         return replace(aimed, claimed_at=None)
     tx.run(
         "UPDATE deliveries SET state = 'EXHAUSTED', due_at = NULL, claimed_at = NULL"
@@ -171,10 +169,11 @@ def send_again(tx: Transaction, delivery: Delivery, now: int, new_id: Callable[[
     return again
 
 
-def make_due(tx: Transaction, deliveries: Sequence[str], now: int) -> None:
+def make_due(tx: Transaction, deliveries: Sequence[Delivery], now: int) -> None:
     """The one way in which deliveries that were tried become due again: now, from the start of their schedule."""
     for delivery in deliveries:
         tx.run(
             "UPDATE deliveries SET state = 'PENDING', due_at = :now, claimed_at = NULL, tries = 0 WHERE id = :id",
-            id=delivery, now=now,
+            id=delivery.id, now=now,
         )  # fmt: skip
+        queue(tx, replace(delivery, due_at=now))

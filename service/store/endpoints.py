@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from service.deliveries import DisabledBy, Endpoint, receiver_of
 from service.store import rows
 from service.store.engine import Engine, Transaction
+from service.store.lanes import reopen, shut
 from service.store.secrets import retire
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ class EndpointVerbs:
             disabled = _changed(tx, endpoint, client, change)
             if disabled is not None:
                 tx.run(f"UPDATE deliveries SET due_at = NULL WHERE {_WAITING}", id=endpoint)
+                shut(tx, endpoint, receiver_of(disabled.url))
             return disabled
 
         return await self._engine.write(verb)
@@ -115,6 +117,7 @@ class EndpointVerbs:
             if enabled is not None:
                 sql = f"UPDATE deliveries SET due_at = :now, tries = 0 WHERE {_WAITING} AND due_at IS NULL"
                 tx.run(sql, id=endpoint, now=now)
+                reopen(tx, endpoint, now, receiver_of(enabled.url))
             return enabled
 
         return await self._engine.write(verb)
@@ -129,6 +132,7 @@ class EndpointVerbs:
                 return False
             tx.run("DELETE FROM retired_secrets WHERE owner = :id", id=endpoint)
             tx.run(f"UPDATE deliveries SET state = 'ABANDONED', due_at = NULL WHERE {_WAITING}", id=endpoint)
+            tx.run("DELETE FROM lanes WHERE id = :id", id=endpoint)
             return True
 
         return await self._engine.write(verb)
@@ -171,6 +175,8 @@ def _changed(tx: Transaction, endpoint: str, client: str | None, change: Change)
             "UPDATE deliveries SET url = :url, receiver = :receiver WHERE endpoint = :id AND state = 'PENDING'",
             id=was.id, url=changed.url, receiver=receiver_of(changed.url),
         )  # fmt: skip
+        if changed.disabled_at is None:
+            reopen(tx, was.id, changed.updated_at, receiver_of(changed.url))
     return changed
 
 

@@ -1,6 +1,6 @@
 """The queues as a whole: when their next row is due, and what a dead server had claimed.
 
-Two are asked elsewhere: that of deliveries (`deliveries`) depends on which receivers are busy, that of sends (`sends`)
+Two are asked elsewhere: that of deliveries (`lanes`) depends on which receivers are busy, that of sends (`sends`)
 on which accounts have room."""
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from enum import StrEnum
 
 from service.store.engine import Engine, Transaction
+from service.store.lanes import reckon_all
 from service.store.placements import LOOKED_AT, accounts_of
 
 
@@ -50,6 +51,7 @@ class QueueVerbs:
             tx.run("UPDATE placements SET doubt_at = :now WHERE verdict IN ('sending', 'in_doubt')", now=now)
             for table in ("placements", "deliveries", "replays"):
                 tx.run(f"UPDATE {table} SET due_at = :now, claimed_at = NULL WHERE claimed_at IS NOT NULL", now=now)
+            reckon_all(tx, now)
             tx.run(f"UPDATE placements SET due_at = :now WHERE due_at > :now AND misses > 0 AND {LOOKED_AT}", now=now)
 
         await self._engine.write(verb)

@@ -152,8 +152,12 @@ def read_delivery(row: Row) -> Delivery:
     return Delivery(**{**row, "state": DeliveryState(row["state"]), "body": bytes(row["body"])})
 
 
+def attempt_values(attempt: Attempt) -> dict[str, Any]:
+    return values(attempt) | {"headers": dump(dict(attempt.headers)) if attempt.headers else None}
+
+
 def read_attempt(row: Row) -> Attempt:
-    return Attempt(**row)
+    return Attempt(**{**row, "headers": load(row["headers"]) or {}})
 
 
 def values(noun: DataclassInstance) -> dict[str, Any]:

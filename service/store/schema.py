@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
 from service.deliveries import DeliveryState, DisabledBy, Format, Signature
+from service.lanes import Pause, Standing
 from service.replays import ReplayState
 from service.tasks import TaskState, Verdict
 
@@ -69,6 +70,9 @@ FIRST = (
     """CREATE TABLE operator_events (
         id {text} PRIMARY KEY, at {int} NOT NULL, kind {text} NOT NULL, fields {json} NOT NULL){strict}""",
 )
+
+LANE = "(coalesce(endpoint, client || ' ' || receiver))"
+"""`Delivery.lane`, as an index has it."""
 
 LIVE = "verdict IN ('sending', 'accepted', 'in_doubt')"
 """The sends that may be at work at the upstream."""
@@ -230,6 +234,23 @@ RETENTION = (
     "CREATE INDEX callbacks_by_time ON callbacks (received_at)",
 )
 
+LANES = (
+    "DROP INDEX deliveries_due",
+    f"CREATE INDEX deliveries_due ON deliveries ({LANE}, due_at) WHERE due_at IS NOT NULL",
+    f"""CREATE TABLE lanes (
+        id {{text}} PRIMARY KEY, receiver {{text}} NOT NULL,
+        standing {{text}} NOT NULL {_one_of("standing", Standing)}, next_at {{int}},
+        failures {{int}} NOT NULL, failing_since {{int}}, succeeded_at {{int}},
+        paused_until {{int}}, pause {{text}} {_one_of("pause", Pause)}, warned_at {{int}}){{strict}}""",
+    "INSERT INTO lanes (id, receiver, standing, next_at, failures)"
+    f" SELECT {LANE}, min(receiver), 'new', min(due_at), 0 FROM deliveries GROUP BY 1",
+    "CREATE INDEX lanes_ready ON lanes (standing, next_at) WHERE next_at IS NOT NULL",
+    *(f"ALTER TABLE attempts ADD COLUMN {step}_ms {{int}}" for step in ("dns", "connect", "tls", "first_byte")),
+    "ALTER TABLE attempts ADD COLUMN address {text}",
+    "ALTER TABLE attempts ADD COLUMN headers {json}",
+    "ALTER TABLE attempts ADD COLUMN why {text}",
+)
+
 STEPS: Mapping[str, tuple[str, ...]] = {
     "0001_first": FIRST,
     "0002_money": MONEY,
@@ -242,6 +263,7 @@ STEPS: Mapping[str, tuple[str, ...]] = {
     "0009_endpoints": ENDPOINTS,
     "0010_events": EVENTS,
     "0011_retention": RETENTION,
+    "0012_lanes": LANES,
 }
 """Migrations by name, in order. A step that has shipped is never edited."""
 

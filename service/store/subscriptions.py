@@ -9,6 +9,7 @@ from service.deliveries import Delivery, Subscription
 from service.store import rows
 from service.store.endpoints import hold_endpoint
 from service.store.engine import Transaction
+from service.store.lanes import queue
 
 Message = Callable[[Subscription], Delivery]
 """Makes the delivery that tells one subscription what became of a task."""
@@ -43,8 +44,10 @@ def tell(tx: Transaction, subscription: Subscription, message: Message) -> None:
 
 
 def insert_delivery(tx: Transaction, delivery: Delivery) -> None:
-    tx.run(
+    kept = tx.run(
         f"INSERT INTO deliveries ({rows.columns(Delivery)}) VALUES ({rows.placeholders(Delivery)})"
         " ON CONFLICT (subscription, type) WHERE replay_of IS NULL DO NOTHING",
         **rows.values(delivery),
     )
+    if kept:
+        queue(tx, delivery)

@@ -9,7 +9,8 @@ from typing import Any
 from uuid import uuid4
 
 from service.deliveries import Delivery, DeliveryState, Endpoint, Format, Subscription, receiver_of
-from service.store import Store
+from service.lanes import Standing
+from service.store import Grant, Store
 from service.tasks import NO_RESULT, Placement, Task, TaskState, Verdict, fail
 from tests.service.postgres import ADDRESS, PostgresEngine
 
@@ -98,6 +99,12 @@ def a_message(task: Task, subscription: Subscription, **changes: Any) -> Deliver
 
 def ended(task: Task) -> Task:
     return fail(task, NO_RESULT, NOW, "look")
+
+
+async def due_now(store: Store, now: int, lease: int, limit: int = 100) -> list[Delivery]:
+    """The deliveries that are due, claimed: at most so many of each lane."""
+    ready = await store.lanes.ready(now, dict.fromkeys(Standing, 100))
+    return await store.lanes.claim([Grant(lane.id, limit, now) for lane in ready], now, lease)
 
 
 async def kept(store: Store, **changes: Any) -> Task:

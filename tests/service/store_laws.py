@@ -22,7 +22,18 @@ from service.tell import RECOVERED, TYPES, Teller
 from tests.service.nouns import NOW, a_subscription
 
 Run = Callable[[Awaitable[Any]], Any]
-TABLES = ("events", "attempts", "deliveries", "subscriptions", "callbacks", "charges", "quotes", "placements", "tasks")
+TABLES = (
+    "events",
+    "attempts",
+    "lanes",
+    "deliveries",
+    "subscriptions",
+    "callbacks",
+    "charges",
+    "quotes",
+    "placements",
+    "tasks",
+)
 LIVE = frozenset({Verdict.SENDING, Verdict.ACCEPTED, Verdict.IN_DOUBT})
 """Sends that may be at work at the upstream."""
 

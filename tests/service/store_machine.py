@@ -15,7 +15,7 @@ from service.reopen import reason_for, reopen
 from service.store import Store
 from service.store.room import Seat
 from service.tasks import OUTCOME_UNKNOWN, TASK_EXPIRED, Placement, Task, TaskState, Verdict
-from tests.service.nouns import a_placement, a_task
+from tests.service.nouns import a_placement, a_task, due_now
 from tests.service.store_laws import Run, Send, View, Watched, nth
 
 VIDEO = Report("up", State.SUCCEEDED, video_url="https://v.example.com/1.mp4")
@@ -103,7 +103,7 @@ class StoreMachine(RuleBasedStateMachine):
         for message in self.it.messages if replayed else ():
             self.run(self.store.deliveries.replay(message, None, self.it.now))
         self.it.now = now = self.it.now + 10_000
-        for claimed in self.run(self.store.deliveries.claim(now, now + 60_000, 10)):
+        for claimed in self.run(due_now(self.store, now, now + 60_000)):
             state = DeliveryState.DELIVERED if taken else DeliveryState.PENDING
             attempt = Attempt(claimed.id, 0, now, 1, "", "", next_at=None if taken else now + 5000)
             self.run(self.store.deliveries.attempted(claimed, attempt, state, now if taken else None))

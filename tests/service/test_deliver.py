@@ -17,7 +17,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from service.backoff import DELIVERY_DELAYS
-from service.deliver import DEADLINE_SECONDS, LEASE_MS, read_retry_after
+from service.deliver import DEADLINE_SECONDS, LEASE_MS
+from service.outcomes import read_retry_after
 from tests.service.asking import created, record, told
 from tests.world import ADMIN, KEY, OTHER_KEY, World, serve, world
 
@@ -216,7 +217,7 @@ async def test_a_delivery_in_hand_when_the_server_dies_is_made_at_the_next_start
         await it.start()
         await it.tick()
         [one] = it.inbox.received
-        assert one.id == claimed.id
+        assert one.id == claimed.delivery.id
         assert (await delivery(it, task_id))["state"] == "DELIVERED"
 
 

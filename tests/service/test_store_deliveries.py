@@ -13,7 +13,7 @@ from service.deliveries import Attempt, Delivery, DeliveryState
 from service.store import Store
 from service.store.lookups import NEWEST
 from service.tasks import Verdict
-from tests.service.nouns import ENGINES, NOW, a_message, a_placement, a_subscription, a_task, ended, opened
+from tests.service.nouns import ENGINES, NOW, a_message, a_placement, a_subscription, a_task, due_now, ended, opened
 
 pytestmark = pytest.mark.anyio
 LEASE = NOW + 60_000
@@ -41,7 +41,7 @@ def an_attempt(delivery: Delivery, **changes: Any) -> Attempt:
 
 
 async def claimed_one(store: Store, now: int = NOW) -> Delivery:
-    [claimed] = await store.deliveries.claim(now, now + 60_000, 10)
+    [claimed] = await due_now(store, now, now + 60_000)
     return claimed
 
 
@@ -51,23 +51,11 @@ async def test_a_delivery_is_claimed_as_it_was_made(store: Store) -> None:
     assert await claimed_one(store) == replace(delivery, due_at=LEASE, claimed_at=NOW)
 
 
-async def test_deliveries_are_claimed_oldest_first_and_again_when_the_lease_ends(store: Store) -> None:
-    made = [await told(store, due_at=NOW - age) for age in (10, 30, 20)]
-    claimed = await store.deliveries.claim(NOW, LEASE, 2)
-    assert {one.id for one in claimed} == {made[1].id, made[2].id}
-    assert [one.id for one in await store.deliveries.claim(NOW, LEASE, 10)] == [made[0].id]
-    assert await store.deliveries.claim(LEASE - 1, LEASE, 10) == []
-    assert len(await store.deliveries.claim(LEASE, LEASE + 1, 10)) == 3
-
-
-async def test_busy_receivers_are_left_out(store: Store) -> None:
-    made = {host: await told(store, receiver=host) for host in ("a.example.com", "b.example.com:8443", "c.example.com")}
-    busy = ["a.example.com", "c.example.com"]
-    assert await store.deliveries.next_due(busy) == NOW
-    claimed = await store.deliveries.claim(NOW, LEASE, 10, busy)
-    assert [one.id for one in claimed] == [made["b.example.com:8443"].id]
-    assert await store.deliveries.next_due([*busy, "b.example.com:8443"]) is None
-    assert len(await store.deliveries.claim(NOW, LEASE, 10)) == 2
+async def test_what_was_claimed_is_claimed_again_when_its_lease_ends(store: Store) -> None:
+    made = await told(store)
+    assert [one.id for one in await due_now(store, NOW, LEASE)] == [made.id]
+    assert await due_now(store, LEASE - 1, LEASE) == []
+    assert [one.id for one in await due_now(store, LEASE, LEASE + 1)] == [made.id]
 
 
 async def test_a_failed_attempt_makes_the_next_one_due(store: Store) -> None:
@@ -78,7 +66,7 @@ async def test_a_failed_attempt_makes_the_next_one_due(store: Store) -> None:
     found = await store.deliveries.get(claimed.id, None)
     assert found == replace(claimed, attempts=1, tries=1, due_at=NOW + 5000, claimed_at=None)
     assert await store.deliveries.attempts(claimed.id) == [attempt]
-    assert await store.deliveries.claim(NOW + 4999, LEASE, 10) == []
+    assert await due_now(store, NOW + 4999, LEASE) == []
     assert (await claimed_one(store, NOW + 5000)).attempts == 1
 
 
@@ -90,7 +78,7 @@ async def test_a_delivery_that_is_over_is_never_due(store: Store, state: Deliver
     found = await store.deliveries.get(claimed.id, None)
     assert found is not None
     assert (found.state, found.due_at, found.delivered_at) == (state, None, NOW + 1)
-    assert await store.deliveries.claim(NOW + 10**9, LEASE, 10) == []
+    assert await due_now(store, NOW + 10**9, LEASE) == []
 
 
 async def test_a_replay_starts_the_schedule_again_with_the_same_id_and_body(store: Store) -> None:

@@ -14,7 +14,17 @@ from service.store import Store
 from service.store.keys import Key
 from service.store.lookups import NEWEST
 from service.tasks import NO_RESULT, Task, TaskState, Verdict, fail
-from tests.service.nouns import ENGINES, NOW, a_message, a_placement, a_subscription, a_task, an_endpoint, opened
+from tests.service.nouns import (
+    ENGINES,
+    NOW,
+    a_message,
+    a_placement,
+    a_subscription,
+    a_task,
+    an_endpoint,
+    due_now,
+    opened,
+)
 
 pytestmark = pytest.mark.anyio
 MANY = 100
@@ -200,10 +210,10 @@ async def test_nothing_is_due_while_an_endpoint_is_disabled_and_nothing_is_lost(
     assert again == disabled  # the first reason stands
     [kept] = await end(store, during)
     assert (kept.state, kept.due_at) == (DeliveryState.PENDING, None)
-    assert await store.deliveries.claim(NOW + 10, NOW + 20, MANY) == []
+    assert await due_now(store, NOW + 10, NOW + 20) == []
     enabled = await store.endpoints.enable(endpoint.id, None, NOW + 3)
     assert enabled == replace(endpoint, updated_at=NOW + 3)
-    claimed = await store.deliveries.claim(NOW + 10, NOW + 20, MANY)
+    claimed = await due_now(store, NOW + 10, NOW + 20)
     assert {one.id for one in claimed} == {waiting.id, kept.id}
 
 
@@ -236,7 +246,7 @@ async def test_an_attempt_on_its_way_is_recorded_whatever_becomes_of_the_endpoin
     endpoint = await made(store)
     task, _ = await subscribed(store, endpoint)
     await end(store, task)
-    [claimed] = await store.deliveries.claim(NOW, NOW + 60_000, MANY)
+    [claimed] = await due_now(store, NOW, NOW + 60_000)
     await store.endpoints.disable(endpoint.id, None, DisabledBy.CLIENT, NOW)
     await store.endpoints.enable(endpoint.id, None, NOW)
     await store.endpoints.delete(endpoint.id, None)

@@ -10,6 +10,7 @@ import pytest
 
 from adapters.messages import Listing
 from service.deliveries import Attempt, DeliveryState
+from service.lanes import Standing
 from service.store import Key, Queue, Seat, Store
 from service.store.lookups import NEWEST
 from service.tasks import OUTCOME_UNKNOWN as UNKNOWN
@@ -21,6 +22,7 @@ from tests.service.nouns import (
     a_placement,
     a_subscription,
     a_task,
+    due_now,
     kept,
     opened,
     placement_of,
@@ -113,7 +115,7 @@ async def test_a_tasks_sends_and_subscriptions_are_listed_in_their_order(store: 
 async def test_each_queue_says_when_its_next_row_is_due(store: Store) -> None:
     for queue in Queue:
         assert await store.queues.next_due(queue, "acedata") is None
-    assert await store.deliveries.next_due() is None
+    assert await store.lanes.next_at(Standing) is None
     await store.tasks.accept(a_task(state=TaskState.ACCEPTED, placement=None, due_at=NOW + 1), None, [])
     await queued(store, look_at=NOW + 2)
     await queued(store, look_at=NOW, provider="dashscope")
@@ -125,7 +127,7 @@ async def test_each_queue_says_when_its_next_row_is_due(store: Store) -> None:
     assert await store.queues.next_due(Queue.LOOKS, "acedata") == NOW + 2
     assert await store.queues.next_due(Queue.LOOKS, "dashscope") == NOW
     assert await store.queues.next_due(Queue.DOUBTS) == NOW + 3
-    assert await store.deliveries.next_due() == NOW
+    assert await store.lanes.next_at(Standing) == NOW
 
 
 async def test_what_a_dead_server_had_in_hand_is_due_at_once(store: Store) -> None:
@@ -134,22 +136,22 @@ async def test_what_a_dead_server_had_in_hand_is_due_at_once(store: Store) -> No
     later = await queued(store, look_at=NOW + 50_000)
     await ended(store)
     await store.placements.claim_looks("acedata", NOW, NOW + 60_000, 10)
-    [delivery] = await store.deliveries.claim(NOW, NOW + 60_000, 10)
+    [delivery] = await due_now(store, NOW, NOW + 60_000)
     await store.queues.void_leases(NOW + 7)
     assert (await placement_of(store, sending)).doubt_at == NOW + 7
     assert (await placement_of(store, looked)).due_at == NOW + 7
     assert (await placement_of(store, later)).due_at == NOW + 50_000
-    [again] = await store.deliveries.claim(NOW + 7, NOW + 60_000, 10)
+    [again] = await due_now(store, NOW + 7, NOW + 60_000)
     assert (again.id, again.attempts) == (delivery.id, 0)
 
 
 async def test_a_delivery_that_waits_for_its_schedule_is_not_hurried_by_a_restart(store: Store) -> None:
     await ended(store)
-    [claimed] = await store.deliveries.claim(NOW, NOW + 60_000, 10)
+    [claimed] = await due_now(store, NOW, NOW + 60_000)
     attempt = Attempt(claimed.id, 1, NOW, 5, "bad_status", "answered 500", 500, next_at=NOW + 30_000)
     await store.deliveries.attempted(claimed, attempt, DeliveryState.PENDING, None)
     await store.queues.void_leases(NOW + 7)
-    assert await store.deliveries.next_due() == NOW + 30_000
+    assert await store.lanes.next_at(Standing) == NOW + 30_000
 
 
 async def test_a_key_is_found_by_its_hash_until_it_is_revoked(store: Store) -> None:

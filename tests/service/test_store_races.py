@@ -14,7 +14,7 @@ from adapters.messages import Category, Failure, Report, State
 from service.store import Seat, Store
 from service.store.lookups import NEWEST
 from service.tasks import Task, TaskState, Verdict, advance, fail
-from tests.service.nouns import ENGINES, NOW, a_message, a_task, kept, latest, opened, queued
+from tests.service.nouns import ENGINES, NOW, a_message, a_task, due_now, kept, latest, opened, queued
 
 pytestmark = pytest.mark.anyio
 ROWS = 40
@@ -65,7 +65,7 @@ async def test_racing_claims_of_deliveries_take_each_once(store: Store) -> None:
     made = {one.id for one in await store.deliveries.recent(None, "", "", NEWEST, 100)}
 
     async def claim() -> list[str]:
-        return [one.id for one in await store.deliveries.claim(NOW, NOW + 1, 7)]
+        return [one.id for one in await due_now(store, NOW, NOW + 1)]
 
     only_once(await asyncio.gather(*(claim() for _ in range(12))), made)
 
