@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
@@ -23,38 +24,61 @@ from service.network import Network
 Resolve = Callable[[str, int], Awaitable[list[Address]]]
 """Looks a name up for a port; an empty list when it has no address or no server answered in time. Never raises."""
 
+MOST_SLOW = 10_000
 UNSPECIFIED_V4, UNSPECIFIED_V6 = IPv4Address(0), IPv6Address(0)
 
 
 class SystemResolver:
     """The machine's own resolver on threads of its own and with a deadline: `getaddrinfo` cannot be cancelled, and on
-    the loop's shared threads slow names would pile up until nothing else runs. One lookup per name at a time."""
+    the loop's shared threads slow names would pile up until nothing else runs.
 
-    def __init__(self, *, deadline: float = 5.0, workers: int = 16) -> None:
+    A name has one lookup at a time, and while one hangs it has no answer at once. Names that hung the last time have a
+    few threads apart (`slow_workers`), so that whoever owns many of them does not keep others waiting.
+    """
+
+    def __init__(self, *, deadline: float = 5.0, workers: int = 64, slow_workers: int = 16) -> None:
         self._deadline = deadline
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="resolve")
+        self._slow_threads = ThreadPoolExecutor(slow_workers, thread_name_prefix="resolve-slow")
         self._running: dict[tuple[str, int], asyncio.Task[list[Address]]] = {}
+        self._hanging: set[str] = set()
+        self._slow: OrderedDict[str, None] = OrderedDict()  # the latest last
 
     async def __call__(self, name: str, port: int) -> list[Address]:
         key = (name, port)
         if key not in self._running:
+            if name in self._hanging:
+                return []
             task = asyncio.create_task(self._look_up(name, port))
             self._running[key] = task
             task.add_done_callback(lambda _: self._running.pop(key))
         return await asyncio.shield(self._running[key])
 
     def close(self) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._threads, self._slow_threads):
+            threads.shutdown(wait=False, cancel_futures=True)
 
     async def _look_up(self, name: str, port: int) -> list[Address]:
-        loop = asyncio.get_running_loop()
+        lookup = (self._slow_threads if name in self._slow else self._threads).submit(_getaddrinfo, name, port)
         try:
             async with asyncio.timeout(self._deadline):
-                found = await loop.run_in_executor(self._threads, _getaddrinfo, name, port)
-        except (OSError, UnicodeError):  # a TimeoutError is an OSError
+                found = await asyncio.wrap_future(lookup)
+        except TimeoutError:
+            if lookup.running():  # one that still stood in line says nothing of its name
+                self._note_hanging(name, lookup)
             return []
+        except (OSError, UnicodeError):
+            found = []
+        self._slow.pop(name, None)
         addresses = (read_address(text) for text in found)
         return list(dict.fromkeys(address for address in addresses if address is not None))
+
+    def _note_hanging(self, name: str, lookup: Future[list[str]]) -> None:
+        self._slow[name] = None
+        if len(self._slow) > MOST_SLOW:
+            self._slow.popitem(last=False)
+        self._hanging.add(name)
+        lookup.add_done_callback(lambda _: self._hanging.discard(name))
 
 
 def _getaddrinfo(name: str, port: int) -> list[str]:

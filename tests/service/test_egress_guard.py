@@ -308,6 +308,62 @@ async def test_the_system_resolver_answers_nothing_after_its_deadline_and_asks_o
     assert asked == ["slow."]
 
 
+class Hanging:
+    """A `getaddrinfo` that does not answer for names with "slow" in them until it is released."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.release = threading.Event()
+
+    def __call__(self, name, *_args, **_keywords):
+        self.asked.append(name)
+        if "slow" in name:
+            self.release.wait()
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("93.184.216.34", 443))]
+
+
+async def test_names_that_hang_have_few_threads_and_others_are_found_meanwhile(monkeypatch) -> None:
+    hanging = Hanging()
+    monkeypatch.setattr(socket, "getaddrinfo", hanging)
+    resolver = SystemResolver(deadline=1.0, workers=4, slow_workers=2)
+    slow = [f"slow-{number}." for number in range(4)]
+    assert await asyncio.gather(*(resolver(name, 443) for name in slow)) == [[]] * 4
+    hanging.release.set()
+    while resolver._hanging:
+        await asyncio.sleep(0)
+    hanging.release.clear()
+    quick = [f"quick-{number}." for number in range(20)]
+    answers = await asyncio.gather(*(resolver(name, 443) for name in [*slow, *quick]))
+    assert [len(found) for found in answers] == [0] * 4 + [1] * 20
+    hanging.release.set()
+    resolver.close()
+
+
+async def test_a_name_that_hangs_is_not_asked_for_a_second_time_meanwhile(monkeypatch) -> None:
+    hanging = Hanging()
+    monkeypatch.setattr(socket, "getaddrinfo", hanging)
+    resolver = SystemResolver(deadline=0.05, workers=2)
+    assert [await resolver("slow.", 443) for _ in range(5)] == [[]] * 5
+    assert hanging.asked == ["slow."]
+    hanging.release.set()
+    while resolver._hanging:
+        await asyncio.sleep(0)
+    assert len(await resolver("slow.", 443)) == 1
+    assert hanging.asked == ["slow."] * 2
+    assert not resolver._slow
+    resolver.close()
+
+
+async def test_a_name_that_only_stood_in_line_is_not_called_slow(monkeypatch) -> None:
+    hanging = Hanging()
+    monkeypatch.setattr(socket, "getaddrinfo", hanging)
+    resolver = SystemResolver(deadline=0.05, workers=1)
+    assert await asyncio.gather(resolver("slow.", 443), resolver("quick.", 443)) == [[], []]
+    assert list(resolver._slow) == ["slow."]
+    hanging.release.set()
+    resolver.close()
+
+
 async def test_a_caller_that_gives_up_does_not_spoil_the_lookup_of_another(monkeypatch) -> None:
     release = threading.Event()
 

@@ -7,8 +7,6 @@ import gc
 import re
 import ssl
 import tracemalloc
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 
 import httpx
 import pytest
@@ -19,6 +17,7 @@ from service.guard import EgressGuard
 from service.http import EXCERPT, MAX_HEADER, MAX_HEADERS, NoReply, Reply, egress_client, send_once
 from tests.service.hostile.kinds import Kind
 from tests.service.hostile.replies import BOMBS, ENDLESS, FRAMING, HEADERS, LEADING, PROTOCOLS
+from tests.service.hostile.serving import hostile
 from tests.service.hostile.stages import STAGES
 from tests.service.hostile.tls import HOST, TLS, Authority, identities
 from tests.service.jumping import JumpingLoop
@@ -46,38 +45,6 @@ def certified(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext,
 def client(tls_context: ssl.SSLContext | None = None) -> httpx.AsyncClient:
     names = Names().set(f"{HOST}.", ["127.0.0.1"])
     return egress_client(EgressGuard(EgressPolicy(parse_allow("127.0.0.0/8")), names), tls_context=tls_context)
-
-
-@asynccontextmanager
-async def hostile(kind: Kind, identity: ssl.SSLContext | None = None) -> AsyncIterator[str]:
-    """A receiver of this kind; its URL."""
-    open_tasks: set[asyncio.Task[None]] = set()
-    writers: list[asyncio.StreamWriter] = []
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writers.append(writer)
-        with suppress(ConnectionError, ssl.SSLError, asyncio.IncompleteReadError, RuntimeError):
-            await kind.behave(reader, writer)
-        writer.close()
-
-    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(serve(reader, writer))
-        open_tasks.add(task)
-        task.add_done_callback(open_tasks.discard)
-
-    server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=identity)
-    port = server.sockets[0].getsockname()[1]
-    try:
-        yield f"https://{HOST}:{port}/hook" if kind.tls else f"http://127.0.0.1:{port}/hook"
-    finally:
-        server.close()
-        for task in open_tasks:
-            task.cancel()
-        await asyncio.gather(*open_tasks, return_exceptions=True)
-        for writer in writers:
-            writer.transport.abort()
-        for _ in range(3):
-            await asyncio.sleep(0)
 
 
 async def attempt(sender: httpx.AsyncClient, url: str, size: int = 20) -> Reply | NoReply:
