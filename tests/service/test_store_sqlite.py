@@ -88,7 +88,7 @@ async def test_a_group_shares_one_commit(engine: SqliteEngine) -> None:
 async def test_a_commit_that_fails_is_told_to_everyone_and_leaves_nothing(engine: SqliteEngine) -> None:
     def dangling(tx: Transaction) -> int:
         tx.run("PRAGMA defer_foreign_keys = ON")  # its violation is found by COMMIT only
-        sql = "INSERT INTO attempts VALUES ('no such delivery', 1, 1, 1, 'x', 'x', NULL, NULL, NULL)"
+        sql = "INSERT INTO replay_items (replay, created_at, delivery) VALUES ('no such replay', 1, 'x')"
         return tx.run(sql)
 
     said = await grouped(engine, noting("a"), broken, dangling, noting("b"))
@@ -204,6 +204,7 @@ async def test_every_table_is_strict_and_knows_the_states(tmp_path: Path) -> Non
         "retired_secrets",
         "events",
         "event_head",
+        "lanes",
     }
     for change in (
         "UPDATE tasks SET state = 'DONE'",
