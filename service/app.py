@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -94,6 +94,7 @@ class Ringback:
         resolve: Resolve | None = None,
         upstream: httpx.AsyncClient | None = None,
         certificates: Fetch | None = None,
+        store: Callable[[Path], Store] = Store.open,
     ) -> None:
         self.settings = settings
         self.clock = clock
@@ -106,7 +107,7 @@ class Ringback:
         if settings.on_postgres:
             raise SettingsError(["RINGBACK_DATABASE: only SQLite is supported yet; give the path of a file."])
         self.guard, self._egress_client = egress_of(settings, resolve)
-        self.store = Store.open(Path(settings.database))
+        self.store = store(Path(settings.database))
         self.shapes: Mapping[str, Adapter] = {name: shape(self.catalogue) for name, shape in SHAPES.items()}
         secret_keys = [key.get_secret_value() for key in settings.secret_keys]
         self.tokens = CallbackTokens(secret_keys)

@@ -28,6 +28,8 @@ from service.certificates import Fetch
 from service.settings import Account, Settings
 from service.simulator import SimulatorSettings, create_simulator
 from service.simulator.world import World as SimulatedWorld
+from service.store import Store
+from tests.inplace import InPlaceEngine
 
 KEY = "client-key-1"
 OTHER_KEY = "client-key-2"
@@ -170,7 +172,12 @@ class World:
         upstream = self.network() if self.network else httpx.AsyncClient(transport=_Between(self), base_url=SIMULATOR)
         chosen = Settings.model_validate(self.settings)
         self.ringback = Ringback(
-            chosen, clock=self.clock, jitter=_no_jitter, upstream=upstream, certificates=self.certificates
+            chosen,
+            clock=self.clock,
+            jitter=_no_jitter,
+            upstream=upstream,
+            certificates=self.certificates,
+            store=lambda path: Store(InPlaceEngine(path)),
         )
         app = create_app(self.ringback)
         self.to_service._transport = httpx.ASGITransport(app)
