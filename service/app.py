@@ -42,6 +42,7 @@ from service.logs import get_logger
 from service.missing import tell_missing
 from service.operator import Operator
 from service.poll import LookQueue
+from service.preflight import Preflight
 from service.push import PushDesk
 from service.questions import Questions
 from service.receive import Receiver
@@ -213,6 +214,7 @@ class Ringback:
             clients=self.clients,
             audience=self.audience,
             endpoints=Endpoints(self.store, self.vault, self.audience, self.clock),
+            preflight=Preflight(self.clients, self.guard, self._egress_client, self.clock),
             submitter=self.submitter,
             canceller=self.canceller,
             adopter=self.adopter,

@@ -16,7 +16,7 @@ from service.deliveries import Delivery, Endpoint, Signature, Way
 from service.settings import Settings
 from service.signing import PREFIX, new_secret
 from service.store import Key, Store
-from service.vault import Vault, hash_key
+from service.vault import Unopenable, Vault, hash_key
 
 OPEN = "open"
 """The one client of open mode."""
@@ -98,13 +98,17 @@ class Clients:
     async def way_of(self, delivery: Delivery) -> Way | None:
         """How a delivery is to be sent now: by its endpoint, else by its client. None: its endpoint was deleted. Raises
         `Unopenable`."""
-        if delivery.endpoint is None:
-            return Way(await self.secrets_of(delivery.client))
-        endpoint = await self._store.endpoints.get(delivery.endpoint, None)
+        return await self.way_to(delivery.client, delivery.endpoint)
+
+    async def way_to(self, client: str, to: str | None) -> Way | None:
+        """The same of a client's bare URLs (`to` None), or of an endpoint."""
+        if to is None:
+            return Way(await self.secrets_of(client))
+        endpoint = await self._store.endpoints.get(to, None)
         if endpoint is None:
             return None
         headers = json.loads(self._vault.open(endpoint.headers)) if endpoint.headers else {}
-        secrets = await self.secrets_of(delivery.client, endpoint)
+        secrets = await self.secrets_of(client, endpoint)
         return Way(secrets, headers, endpoint.schedule, endpoint.timeout_seconds, disabled=bool(endpoint.disabled_at))
 
     async def secrets_of(self, client: str, endpoint: Endpoint | None = None) -> tuple[str, ...]:
@@ -173,6 +177,18 @@ class Clients:
     async def allow(self, allowance: Allowance) -> None:
         """In the place of what its client was allowed before; a running server takes it at once."""
         await self._store.allowances.keep(allowance)
+
+    async def reseal(self) -> tuple[int, int]:
+        """Seals every secret of the database with the newest key. How many that were, and how many none of the keys
+        opens."""
+
+        def reseal(sealed: bytes) -> bytes | None:
+            try:
+                return self._vault.reseal(sealed)
+            except Unopenable:
+                return None
+
+        return await self._store.secrets.reseal(reseal)
 
     async def list(self) -> list[Key]:
         return await self._store.keys.list()

@@ -98,7 +98,7 @@ class EgressGuard:
 
     def __init__(self, policy: EgressPolicy, resolve: Resolve | None = None, *, proxied: bool = False) -> None:
         self.policy = policy
-        self._proxied = proxied
+        self.proxied = proxied
         self._resolve = resolve or SystemResolver()
 
     async def check(self, text: str) -> httpx.URL:
@@ -110,7 +110,7 @@ class EgressGuard:
 
     async def vet(self, target: Target) -> Vetted:
         """The addresses that this target may be dialled at, from one lookup. Raises `Refused`."""
-        if self._proxied and target.literal is None:
+        if self.proxied and target.literal is None:
             self.policy.check_public(target)
             return Vetted(())
         addresses, search_free = await self._addresses(target)

@@ -28,6 +28,7 @@ LAYERS = (
         "tasks",
         "deliveries",
         "header_rules",
+        "findings",
         "replays",
         "event_log",
         "price",

@@ -37,6 +37,7 @@ GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "expunge": ("expunge.expunge", "Delete what a task was about, at once."),
         "subscribe": ("subscribe.subscribe", "Have one more URL called back."),
         "attach": ("attach.attach", "Be called back for a task that was created at a provider itself."),
+        "endpoints": ("endpoints.endpoints", "Make and change standing receivers of callbacks, and check one."),
         "deliveries": ("deliveries.deliveries", "List callbacks and how they went."),
         "listen": ("listen.listen", "Have callbacks handed to a receiver on this machine."),
         "replay": ("replay.replay", "Send callbacks again: one, a task's, or all that failed."),
@@ -52,6 +53,9 @@ GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
 """Every command: where it is (module and name), and its one line of help; in the order of `ringback --help`."""
 
 COMMANDS = {name: command for group in GROUPS.values() for name, command in group.items()}
+
+ALIASES = {"endpoint": "endpoints"}
+"""`ringback endpoint check URL` reads like what it is."""
 
 EPILOG = """\b
 Exit codes:
@@ -75,6 +79,7 @@ class Index(click.Group):
         return [*COMMANDS]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        cmd_name = ALIASES.get(cmd_name, cmd_name)
         if cmd_name not in COMMANDS:
             return None
         module, _, name = COMMANDS[cmd_name][0].partition(".")

@@ -46,6 +46,20 @@ class Client:
         asked = {name: value for name, value in query.items() if value is not None}
         return self._answer("GET", path, params=asked)
 
+    def post(self, path: str, fields: Mapping[str, Any]) -> Any:
+        return self._answer("POST", path, json=fields)
+
+    def patch(self, path: str, fields: Mapping[str, Any]) -> Any:
+        return self._answer("PATCH", path, json=fields)
+
+    def delete(self, path: str) -> None:
+        self._answer("DELETE", path)
+
+    @staticmethod
+    def path(room: str, which: str, *verb: str) -> str:
+        """The path of one thing in a room of the API, whatever characters its id has."""
+        return "/".join((room, quote(which, safe=""), *verb))
+
     def record(self, task_id: str) -> Any:
         """Everything that the server knows of a task."""
         return self.get(f"/v1/tasks/{quote(task_id, safe='')}/record")
@@ -63,10 +77,8 @@ class Client:
         path = f"/v1/tasks/{quote(task_id, safe='')}/send-again"
         return self._answer("POST", path, json={"confirm": confirm} | ({"provider": provider} if provider else {}))
 
-    def subscribe(self, task_id: str, url: str, form: str) -> Any:
-        return self._answer(
-            "POST", f"/v1/tasks/{quote(task_id, safe='')}/subscriptions", json={"url": url, "format": form}
-        )
+    def subscribe(self, task_id: str, wish: Mapping[str, Any]) -> Any:
+        return self.post(self.path("/v1/tasks", task_id, "subscriptions"), wish)
 
     def watch(self, wish: Mapping[str, Any]) -> Any:
         return self._answer("POST", "/v1/watch", json=wish)
@@ -111,7 +123,7 @@ class Client:
         with self._heard():
             reply = self._http.request(method, path, **request)
         body = _json(reply)
-        if reply.is_success and body is not None:
+        if reply.status_code == httpx.codes.NO_CONTENT or (reply.is_success and body is not None):
             return body
         raise self._refusal(reply)
 

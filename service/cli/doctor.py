@@ -9,7 +9,6 @@ from pathlib import Path
 import click
 
 from service.cli.doctor_egress import check_egress, check_proxy
-from service.cli.doctor_findings import Finding, Level, good, problem, warning
 from service.cli.doctor_providers import check_providers
 from service.cli.doctor_push import check_pushes
 from service.cli.doctor_reach import check_reach
@@ -19,6 +18,7 @@ from service.cli.options import config_option, json_option
 from service.cli.output import print_json, print_table
 from service.clock import Clock, system_clock
 from service.egress import egress_policy
+from service.findings import Finding, Level, good, problem, warning
 from service.guard import Resolve, SystemResolver
 from service.http import upstream_client
 from service.proxy import proxy_of

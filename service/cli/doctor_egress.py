@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
 
 from service.addresses import CLOSED_V4, Network, parse_allow, why_closed
-from service.cli.doctor_findings import Finding, good, problem, warning
+from service.findings import Finding, good, problem, warning
 from service.proxy import Proxy
 
 PROXY_SECONDS = 3.0

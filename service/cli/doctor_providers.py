@@ -10,8 +10,8 @@ from email.utils import parsedate_to_datetime
 
 from adapters import SHAPES
 from adapters.messages import Category, Response, Unreadable
-from service.cli.doctor_findings import Finding, good, problem, warning
 from service.clock import Clock
+from service.findings import Finding, good, problem, warning
 from service.http import Client, NoReply
 from service.settings import Settings, variables
 from service.upstream import Upstream

@@ -5,8 +5,8 @@ from __future__ import annotations
 from adapters.eventbridge import certificate_host
 from adapters.messages import Response
 from service.certificates import Certificates, fetch_by
-from service.cli.doctor_findings import Finding, good, warning
 from service.clock import Clock
+from service.findings import Finding, good, warning
 from service.guard import Resolve
 from service.http import Client, NoReply, send_upstream
 from service.push import PushDesk

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 from adapters.messages import Response
 from adapters.providers import Provider
 from service.addresses import why_closed
-from service.cli.doctor_findings import Finding, Level, good, problem, warning
 from service.cli.serving import url_of
+from service.findings import Finding, Level, good, problem, warning
 from service.guard import Resolve
 from service.http import Client, NoReply, send_upstream
 from service.settings import Settings, is_loopback

@@ -13,13 +13,22 @@ import click
 from service.allowances import Allowance, written
 from service.cli.allowing import allowance_options, changed, in_short, in_words
 from service.cli.exits import Failed, Misused
-from service.cli.options import config_option, json_option, load_settings, misused
+from service.cli.options import (
+    config_option,
+    json_option,
+    load_settings,
+    misused,
+    overlap_option,
+    secret_given,
+    secret_option,
+)
 from service.cli.output import print_fields, print_json, print_table, when
 from service.clients import Clients, clients_of
 from service.clock import system_clock
 from service.egress import Refused as RefusedUrl
 from service.egress import egress_policy
 from service.settings import Settings, SettingsError
+from service.signing import is_secret
 from service.store import Key, Store
 from service.tell import iso
 
@@ -37,20 +46,30 @@ def keys() -> None:
 @click.option("--import", "imports", is_flag=True, help="Take a key that a program sends already: asked for, or piped.")
 @click.option("--callback-url", metavar="URL", help="Told of the end of tasks that name no callback themselves.")
 @allowance_options
+@secret_option
 @config_option
 @json_option
 def create(
-    name: str, imports: bool, callback_url: str | None, config: Path | None, as_json: bool, **options: Any
+    name: str,
+    imports: bool,
+    callback_url: str | None,
+    secret: str | None,
+    config: Path | None,
+    as_json: bool,
+    **options: Any,
 ) -> None:
     """Make a key for a client program. The key and its webhook secret are shown this once."""
     settings = load_settings(config)
     allowance = changed(Allowance(""), settings.catalogue.providers, **options)
     key = _read_key() if imports else None
+    own = _webhook_secret(secret)
     if callback_url is not None:
         _check(settings, callback_url)
     made = _with(
         settings,
-        lambda clients: clients.create(name, key=key, callback_url=callback_url, allowance=allowance),
+        lambda clients: clients.create(
+            name, key=key, callback_url=callback_url, allowance=allowance, webhook_secret=own
+        ),
         first=True,
     )
     if made is None:
@@ -114,6 +133,54 @@ def revoke(key_id: str, config: Path | None) -> None:
     if not _with(load_settings(config), lambda clients: clients.revoke(key_id)):
         raise Failed("There is no such key, or it is revoked already. `ringback keys list` shows the ids.")
     click.echo(f"{key_id} is revoked.")
+
+
+@keys.command("rotate-secret")
+@click.argument("key", metavar="ID|NAME")
+@overlap_option
+@secret_option
+@config_option
+@json_option
+def rotate_secret(key: str, overlap: int, secret: str | None, config: Path | None, as_json: bool) -> None:
+    """Replace the webhook secret of a key. Until the overlap is over, callbacks carry the signatures of both."""
+    given = _webhook_secret(secret)
+    shown = _with(load_settings(config), lambda clients: _rotate(clients, key, given, overlap))
+    if as_json:
+        print_json(shown)
+    else:
+        print_fields(shown | {"old_secret_until": when(shown["old_secret_until"])})
+        click.echo("Keep the secret now: it is not shown again.", err=True)
+
+
+@keys.command()
+@config_option
+@json_option
+def reseal(config: Path | None, as_json: bool) -> None:
+    """Seal every secret of the database with the newest of RINGBACK_SECRET_KEYS, its last one. After that the others
+    can go, once the tasks of before have ended: their callback URLs are signed with them."""
+    resealed, lost = _with(load_settings(config), lambda clients: clients.reseal())
+    if as_json:
+        print_json({"resealed": resealed, "unopenable": lost})
+    else:
+        click.echo(f"{resealed} secrets are sealed with the newest key.")
+    if lost:
+        text = "none of RINGBACK_SECRET_KEYS opens them. Add the key they were sealed with, or rotate them."
+        raise Failed(f"{lost} secrets stay as they are: {text}")
+
+
+def _webhook_secret(text: str | None) -> str | None:
+    given = secret_given(text) if text else None
+    if given is not None and not is_secret(given):
+        raise Misused("--secret: whsec_ and the padded base64 of 24 to 64 bytes is needed.")
+    return given
+
+
+async def _rotate(clients: Clients, key: str, secret: str | None, overlap: int) -> dict[str, str]:
+    meant = await clients.meant_by(key)
+    rotated = await clients.rotate(meant[0], secret, overlap) if len(meant) == 1 else None
+    if rotated is None:
+        raise Failed("There is no such key, or several have that name. `ringback keys list` shows the ids.")
+    return {"id": meant[0], "webhook_secret": rotated[0], "old_secret_until": iso(rotated[1])}
 
 
 async def _listed(clients: Clients) -> tuple[list[Key], Mapping[str, Allowance]]:

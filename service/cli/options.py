@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, ClassVar
 
 import click
 
@@ -18,6 +22,32 @@ limit_option = click.option(
     "--limit", type=click.IntRange(1, 200), default=20, show_default=True, help="Only the newest so many."
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+class Span(click.ParamType[int]):
+    """A length of time in seconds: 0, 90s, 15m, 24h, 7d."""
+
+    name = "time"
+    UNITS: ClassVar[Mapping[str, int]] = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        found = re.fullmatch(r"([0-9]{1,9})([smhd]?)", str(value))
+        if found is None:
+            self.fail("a time is needed, such as 0, 90s, 15m, 24h or 7d.", param, ctx)
+        return int(found[1]) * self.UNITS[found[2]]
+
+
+overlap_option = click.option(
+    "--overlap", type=Span(), default="24h", show_default=True, help="How long the old one signs too (0: not at all)."
+)
+secret_option = click.option(
+    "--secret", metavar="whsec_...", help="One that a receiver has already (- reads it). [default: a new one]"
+)
+
+
+def secret_given(text: str) -> str:
+    """The webhook secret that was given as an option, or as a line of standard input."""
+    return sys.stdin.readline().strip() if text == "-" else text
 
 
 def load_settings(config: Path | None) -> Settings:

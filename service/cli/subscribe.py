@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from service.cli.client import Client
 from service.cli.options import json_option
 from service.cli.output import print_json
 from service.deliveries import Format
+from service.tell import EVENT_TYPES
 
 
 @click.command()
 @click.argument("task_id", metavar="ID")
-@click.argument("url", metavar="URL")
+@click.argument("receiver", metavar="URL|ENDPOINT")
 @click.option(
     "--format",
     "form",
     type=click.Choice([each.value for each in Format]),
-    default=Format.OWN.value,
-    show_default=True,
-    help="The body: what the task's own API says, or Ringback's event.",
+    help="The body: what the task's own API says, Ringback's event, or a CloudEvent.",
 )
+@click.option("--event", "events", multiple=True, type=click.Choice(EVENT_TYPES), help="Tell only this (repeatable).")
 @json_option
-def subscribe(task_id: str, url: str, form: str, as_json: bool) -> None:
-    """Have one more URL called back when a task ends; if it has ended, at once."""
+def subscribe(task_id: str, receiver: str, form: str | None, events: tuple[str, ...], as_json: bool) -> None:
+    """Have one more URL or endpoint called back when a task ends; if it has ended, at once."""
+    wish: dict[str, Any] = {"url" if "://" in receiver else "endpoint": receiver}
+    wish |= ({"format": form} if form else {}) | ({"events": list(events)} if events else {})
     with Client() as client:
-        subscription = client.subscribe(task_id, url, form)
+        subscription = client.subscribe(task_id, wish)
     if as_json:
         print_json(subscription)
     else:
-        click.echo(f"{subscription['url']} is called back ({subscription['format']}).")
+        form = subscription["format"] or "in the endpoint's format"
+        click.echo(f"{subscription['url']} is called back ({form}).")

@@ -16,7 +16,7 @@ from service.signing import verify as judge
 
 @click.command()
 @click.option("--secret", "secrets", multiple=True, envvar="RINGBACK_WEBHOOK_SECRET", metavar="whsec_...",
-              help="Any one of several is enough. [default: RINGBACK_WEBHOOK_SECRET]")  # fmt: skip
+              help="Or whpk_...; any one of several is enough. [default: RINGBACK_WEBHOOK_SECRET]")  # fmt: skip
 @click.option("--headers", type=click.File("r"), help="A file with the received headers, one `name: value` a line.")
 @click.option("-H", "--header", "lines", multiple=True, metavar="'NAME: VALUE'", help="One received header.")
 @click.option("--at", type=int, metavar="SECONDS", help="When it was received, since the epoch. [default: now]")
@@ -35,6 +35,7 @@ def verify(
     """Check the signature of a callback: BODY is a file with its exact bytes (- is standard input)."""
     if not secrets:
         raise Misused("Give the webhook secret: --secret whsec_..., or RINGBACK_WEBHOOK_SECRET.")
+    secrets = tuple(part.strip() for text in secrets for part in text.split(","))
     given = dict(map(_header, [*(headers.read().splitlines() if headers else ()), *lines]))
     verdict = judge(secrets, given, body.read(), int(time.time()) if at is None else at, tolerance)
     if as_json:

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from service.endpoint_fields import LONGEST_OVERLAP
+from service.findings import Level
 from service.openapi.parts import PAGE, call, errors, in_path
 from service.openapi.telling import HEADERS, SECRET, SETTINGS, WITH_SECRET
-from service.openapi.words import ADDRESS, TEXT, WHOLE, Part, array, described, nullable, record, ref, reply, some
+from service.openapi.words import ADDRESS, FLAG, TEXT, WHOLE, Part, array, described, nullable, record, ref, reply, some
 
 OVERLAP = described(
     {**WHOLE, "minimum": 0, "maximum": LONGEST_OVERLAP, "default": 86_400}, "How long the old secret signs too"
@@ -44,6 +45,19 @@ def _collection() -> Part:
     }
 
 
+def _check() -> Part:
+    levels = {"enum": list(Level)}
+    finding = record({"check": TEXT, "level": levels, "said": TEXT, "step": described(TEXT, "What to do next")})
+    found = record({"url": TEXT, "ok": FLAG, "findings": array(finding)})
+    return call(
+        "check_endpoint",
+        "Ringback",
+        "Send test messages to a receiver, and explain what a delivery would meet: one good, two that it must refuse",
+        reply(200, "What was found, in the order of the steps", found) | errors("own", 400, 401, 404, 413, 415),
+        body=some({"url": ADDRESS, "endpoint": TEXT}),
+    )
+
+
 def _keys() -> Part:
     key = record(dict.fromkeys(("kty", "crv", "x", "kid", "alg", "use"), TEXT))
     found = reply(200, "A JSON Web Key Set", record({"keys": array(key)}))
@@ -55,6 +69,7 @@ _PATH = "/v1/endpoints/{endpoint_id}"
 _NAMED = {"parameters": in_path("endpoint_id")}
 ENDPOINTS: Mapping[str, Part] = {
     "/v1/endpoints": _collection(),
+    "/v1/endpoints/check": {"post": _check()},
     _PATH: {
         **_NAMED,
         "get": _one("endpoint", "An endpoint"),

@@ -30,6 +30,7 @@ from service.expunge import Expunger
 from service.jsondoor import Malformed, read_json
 from service.learning import Learned
 from service.logs import get_logger
+from service.preflight import Preflight
 from service.push import PushDesk
 from service.reopen import Reopener
 from service.replay import Replayer
@@ -77,6 +78,7 @@ class House:
     clients: Clients
     audience: Audience
     endpoints: Endpoints
+    preflight: Preflight
     submitter: Submitter
     canceller: Canceller
     adopter: Adopter

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from starlette.requests import Request as HttpRequest
@@ -15,6 +16,7 @@ from service.deliveries import DisabledBy, Endpoint
 from service.endpoint_fields import CHANGEABLE, wrong
 from service.endpoints import Endpoints, Shown
 from service.errors import refused
+from service.findings import Level
 from service.routes.edge import caller, house_of, not_found, read_fields, scope
 from service.routes.pages import cursor, page
 from service.tell import iso
@@ -93,6 +95,24 @@ async def rotate(request: HttpRequest) -> HttpResponse:
     return JSONResponse(_with_secret(rotated, house.endpoints))
 
 
+async def check(request: HttpRequest) -> HttpResponse:
+    """`{"url" or "endpoint"}`: test messages are sent there, one good and two that a receiver must refuse."""
+    client = await caller(request)
+    house = house_of(request)
+    fields = await read_fields(request, ("url", "endpoint"))
+    url, named = fields.get("url"), fields.get("endpoint")
+    if not isinstance(url if named is None else named, str) or None not in (url, named):
+        raise wrong("url", "a text is needed, the address to check; or the id of an endpoint in `endpoint`")
+    if named is not None:
+        found = await house.store.endpoints.get(named, scope(client))
+        if found is None:
+            raise not_found("endpoint")
+        url = found.url
+    findings = await house.preflight.check(str(url), client.id, named)
+    ok = all(finding.level is not Level.PROBLEM for finding in findings)
+    return JSONResponse({"url": url, "ok": ok, "findings": [asdict(finding) for finding in findings]})
+
+
 async def public_keys(request: HttpRequest) -> HttpResponse:
     """A JSON Web Key Set (RFC 7517). It needs no key: receivers fetch it, and an endpoint's id is not guessed."""
     try:
@@ -143,6 +163,7 @@ ONE = "/v1/endpoints/{endpoint_id}"
 ROUTES = [
     Route("/v1/endpoints", list_endpoints),
     Route("/v1/endpoints", create, methods=["POST"]),
+    Route("/v1/endpoints/check", check, methods=["POST"]),
     Route(ONE, endpoint),
     Route(ONE, change, methods=["PATCH"]),
     Route(ONE, delete, methods=["DELETE"]),

@@ -3,9 +3,19 @@ or an endpoint."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from service.store.engine import Engine, Transaction
+from service.store.engine import Engine, Row, Transaction
+
+SEALED = (
+    ("keys", "id", "secret"),
+    ("endpoints", "id", "secret"),
+    ("endpoints", "id", "signing_key"),
+    ("endpoints", "id", "headers"),
+    ("retired_secrets", "owner", "secret"),
+    ("placements", "id", "credential"),
+)
+"""Every column that the vault seals, and the one that finds its row."""
 
 
 class SecretVerbs:
@@ -23,6 +33,30 @@ class SecretVerbs:
             return [bytes(row["secret"]) for row in found]
 
         return await self._engine.read(verb)
+
+    async def reseal(self, reseal: Callable[[bytes], bytes | None]) -> tuple[int, int]:
+        """Puts what `reseal` makes of it in the place of every sealed text. How many that were, and how many could not
+        be opened (`reseal` gave None); those stay as they are."""
+
+        def verb(tx: Transaction) -> tuple[int, int]:
+            done = []
+            for table, owner, column in SEALED:
+                sql = f"SELECT {owner} AS owner, {column} AS sealed FROM {table} WHERE {column} IS NOT NULL"
+                done += [_reseal(tx, table, owner, column, row, reseal) for row in tx.all(sql)]
+            return sum(done), len(done) - sum(done)
+
+        return await self._engine.write(verb)
+
+
+def _reseal(
+    tx: Transaction, table: str, owner: str, column: str, row: Row, reseal: Callable[[bytes], bytes | None]
+) -> bool:
+    fresh = reseal(bytes(row["sealed"]))
+    if fresh is None:
+        return False
+    sql = f"UPDATE {table} SET {column} = :fresh WHERE {owner} = :owner AND {column} = :sealed"
+    tx.run(sql, fresh=fresh, owner=row["owner"], sealed=row["sealed"])
+    return True
 
 
 def retire(tx: Transaction, owner: str, secrets: Sequence[bytes], now: int, until: int) -> None:

@@ -13,8 +13,8 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from adapters.providers import PROVIDERS
-from service.cli.doctor_findings import Finding, Level
 from service.cli.doctor_providers import check_providers
+from service.findings import Finding, Level
 from service.http import upstream_client
 from service.settings import Settings
 from service.simulator import SimulatorSettings, create_simulator

@@ -9,8 +9,8 @@ import pytest
 
 from adapters.eventbridge import certificate_host
 from service.addresses import Address, read_address
-from service.cli.doctor_findings import Finding, Level
 from service.cli.doctor_push import check_pushes
+from service.findings import Finding, Level
 from service.settings import Settings
 from tests.cli.findings import CLOSED, KEYS, accounts, said
 

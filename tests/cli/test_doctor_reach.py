@@ -14,8 +14,8 @@ from starlette.routing import Route
 
 from service.addresses import Address, read_address
 from service.cli.doctor_egress import check_egress, check_proxy
-from service.cli.doctor_findings import Finding, Level
 from service.cli.doctor_reach import check_reach
+from service.findings import Finding, Level
 from service.http import upstream_client
 from service.proxy import parse_proxy
 from service.settings import Settings

@@ -109,3 +109,33 @@ def test_it_works_while_a_server_runs(tmp_path: Path) -> None:
         assert asked(key["key"]) == 200
         assert keys("revoke", key["id"]).exit_code == 0
         assert asked(key["key"]) == 401
+
+
+def test_a_webhook_secret_is_replaced_with_an_overlap() -> None:
+    key = made("studio")
+    shown = keys("rotate-secret", "studio", "--overlap", "1h", "--json")
+    assert shown.exit_code == 0, shown.output
+    rotated = json.loads(shown.stdout)
+    assert (rotated["id"], rotated["webhook_secret"] != key["webhook_secret"]) == (key["id"], True)
+    assert rotated["old_secret_until"] is not None
+    assert keys("rotate-secret", "nobody").exit_code == 1
+    assert keys("rotate-secret", "studio", "--secret", "whsec_short").exit_code == 2
+
+
+def test_a_key_takes_the_secret_that_its_receiver_has() -> None:
+    secret = "whsec_" + "QUJD" * 11
+    assert made("studio", "--secret", secret)["webhook_secret"] == secret
+    assert made("other", "--secret", "-", stdin=f"{secret}\n")["webhook_secret"] == secret
+
+
+def test_a_rotation_of_the_servers_keys_is_finished_by_sealing_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RINGBACK_SECRET_KEYS", "old")
+    made("studio")
+    monkeypatch.setenv("RINGBACK_SECRET_KEYS", "new")
+    lost = keys("reseal")
+    assert (lost.exit_code, lost.stdout) == (1, "0 secrets are sealed with the newest key.\n")
+    assert lost.stderr.startswith("ringback: 1 secrets stay as they are: ")
+    monkeypatch.setenv("RINGBACK_SECRET_KEYS", "old,new")
+    assert json.loads(keys("reseal", "--json").stdout) == {"resealed": 1, "unopenable": 0}
+    monkeypatch.setenv("RINGBACK_SECRET_KEYS", "new")
+    assert json.loads(keys("reseal", "--json").stdout) == {"resealed": 1, "unopenable": 0}

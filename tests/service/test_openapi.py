@@ -133,6 +133,9 @@ async def test_replies_are_what_it_promises(tmp_path: Path) -> None:
         for verb in ("disable", "enable", "rotate-secret"):
             await call("POST", f"{one}/{verb}", {}, endpoint_id=made)
         await call("GET", f"{one}/jwks.json", endpoint_id=made)
+        await call("POST", "/v1/endpoints/check", {"endpoint": made})
+        await call("POST", "/v1/endpoints/check", {"url": "https://10.0.0.1/"})
+        await call("POST", "/v1/endpoints/check", {}, 400)
         await call("POST", "/v1/tasks/{task_id}/subscriptions", {"endpoint": made}, 201, task_id=task)
         await call("GET", "/v1/tasks/{task_id}/subscriptions", task_id=task)
         await it.ringback.operator.tell("new.kind", "x", said="y")

@@ -24,6 +24,8 @@ from tests.service.nouns import (
     an_endpoint,
     due_now,
     opened,
+    placement_of,
+    watched,
 )
 
 pytestmark = pytest.mark.anyio
@@ -285,3 +287,24 @@ async def test_a_keys_secret_is_replaced_and_the_old_one_still_signs(store: Stor
     await store.keys.revoke("key_1", NOW)
     assert not await store.keys.rotate("key_1", b"third", NOW, NOW + 100)
     assert not await store.keys.rotate("key_unknown", b"third", NOW, NOW + 100)
+
+
+async def test_every_sealed_text_is_sealed_anew_and_what_cannot_be_opened_stays(store: Store) -> None:
+    endpoint = await made(store, headers=b"sealed headers")
+    await store.keys.create(Key("key_1", "app", "hash", b"lost", NOW))
+    await store.keys.create(Key("key_2", "app", "hash 2", b"first", NOW))
+    await store.keys.rotate("key_2", b"second", NOW, NOW + 100)
+    lent = await watched(store, credential=b"lent")
+
+    def reseal(sealed: bytes) -> bytes | None:
+        return None if sealed == b"lost" else b"anew " + sealed
+
+    assert await store.secrets.reseal(reseal) == (6, 1)
+    anew = await store.endpoints.get(endpoint.id, None)
+    assert anew == replace(
+        endpoint, secret=b"anew sealed secret", signing_key=b"anew sealed key", headers=b"anew sealed headers"
+    )
+    keys = await store.keys.list()
+    assert [key.secret for key in keys] == [b"lost", b"anew second"]
+    assert await store.secrets.retired("key_2", NOW) == [b"anew first"]
+    assert (await placement_of(store, lent)).credential == b"anew lent"

@@ -1,4 +1,4 @@
-"""What a check of `ringback doctor` finds."""
+"""What a check finds: of `ringback doctor`, and of a receiver (`service.preflight`)."""
 
 from __future__ import annotations
 
