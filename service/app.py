@@ -63,6 +63,7 @@ from service.sweep import SweepQueue
 from service.tasks import Task
 from service.tell import Teller
 from service.timing import Timing
+from service.trials import Trials
 from service.upstream import Upstream, lent_label
 from service.upstreams import Upstreams, upstreams_of
 from service.vault import Vault
@@ -225,6 +226,16 @@ class Ringback:
             watcher=self.watcher,
             waiting=self.waiting,
             streams=self.streams,
+            trials=Trials(
+                self.store,
+                self.clients,
+                self.audience,
+                self.teller,
+                self.streams,
+                self.guard,
+                self._egress_client,
+                self.clock,
+            ),
             tokens=self.tokens,
             learned=self.learned,
             pushes=self.pushes,

@@ -21,7 +21,7 @@ LAYERS = (
     {"app", "asgi", "simulator"},
     {"routes"},
     {"submit", "send", "receive", "poll", "deliver", "reconcile", "archive"},
-    {"store", "worker", "clients", "choose", "upstream", "callback_urls", "tell", "waiting", "streams"}
+    {"store", "worker", "clients", "choose", "upstream", "callback_urls", "tell", "trial", "waiting", "streams"}
     | {"http", "pool", "guard", "network", "egress", "signing", "asymmetric", "vault", "metrics"}
     | {"reasons", "proxy"},
     {

@@ -40,6 +40,7 @@ GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "endpoints": ("endpoints.endpoints", "Make and change standing receivers of callbacks, and check one."),
         "deliveries": ("deliveries.deliveries", "List callbacks and how they went."),
         "listen": ("listen.listen", "Have callbacks handed to a receiver on this machine."),
+        "trigger": ("trigger.trigger", "Send an event that did not happen, to try a receiver."),
         "replay": ("replay.replay", "Send callbacks again: one, a task's, or all that failed."),
         "replays": ("replays.replays", "List replays, show how one goes, cancel one."),
         "models": ("models.models", "List the models and who offers them."),

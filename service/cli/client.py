@@ -104,6 +104,9 @@ class Client:
     def cancel_replay(self, replay_id: str) -> Any:
         return self._answer("POST", f"/v1/replays/{quote(replay_id, safe='')}/cancel", json={})
 
+    def try_receiver(self, wish: Mapping[str, Any]) -> Any:
+        return self._answer("POST", "/v1/test-events", json=wish)
+
     def explain(self, question: Mapping[str, Any]) -> Any:
         return self._answer("POST", "/v1/explain", json=question)
 

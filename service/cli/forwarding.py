@@ -53,13 +53,15 @@ class Forwarder:
         self._http.close()
 
     def forward(self, frame: Frame) -> Forwarded:
+        return self.post(webhook_id(frame.type, json.loads(frame.data)), frame.data)
+
+    def post(self, named: str, body: bytes, content_type: str = "application/json") -> Forwarded:
         """One POST; more only if nobody is there. An answer is an answer, whatever it says."""
-        named, began = webhook_id(frame.type, json.loads(frame.data)), time.monotonic()
-        tries, error = 0, ""
+        tries, error, began = 0, "", time.monotonic()
         for pause in (*PAUSES, None):
             tries += 1
             try:
-                reply = self._post(named, frame.data)
+                reply = self._post(named, body, content_type)
                 return Forwarded(named, _since(began), tries, status=reply.status_code)
             except httpx.HTTPError as trouble:
                 error = _words(trouble)
@@ -68,9 +70,9 @@ class Forwarder:
                 time.sleep(pause)
         return Forwarded(named, _since(began), tries, error=error)
 
-    def _post(self, named: str, body: bytes) -> httpx.Response:
+    def _post(self, named: str, body: bytes, content_type: str) -> httpx.Response:
         headers = sign([self._secret], named, int(time.time()), body)
-        return self._http.post(self._url, content=body, headers=headers | {"content-type": "application/json"})
+        return self._http.post(self._url, content=body, headers=headers | {"content-type": content_type})
 
 
 def webhook_id(type_: str, event: dict[str, Any]) -> str:

@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 import click
 
@@ -14,36 +13,35 @@ from service.cli.client import Client
 from service.cli.event_stream import OPENED, Frame, follow
 from service.cli.exits import Misused
 from service.cli.forwarding import Forwarded, Forwarder
-from service.cli.options import json_option, misused
+from service.cli.listening import address_option, secret_option, signing_secret
+from service.cli.options import json_option
 from service.deliveries import RUNNING
-from service.settings import SettingsError, listen_secret
-from service.signing import sign
 from service.tell import EVENT_TYPES
 
 ENDS = ",".join(type_ for type_ in EVENT_TYPES if type_ != RUNNING)
 
 
 @click.command()
-@click.option("--forward-to", "url", metavar="URL", help="Where to POST them, such as http://localhost:3000/hook.")
+@address_option("--forward-to", "Where to POST them, such as http://localhost:3000/hook.")
 @click.option("--events", "types", metavar="TYPES", default=ENDS, help=f"Of {', '.join(EVENT_TYPES)}. [default: ends]")
 @click.option("--since", metavar="TIME", help="Begin earlier: 90s, 15m, 2h, 7d ago, or at a time. [default: now]")
 @click.option("--last-event-id", "place", metavar="ID", help="Begin behind this event.")
-@click.option("--secret", envvar="RINGBACK_WEBHOOK_SECRET", help="Sign with this one. [default: one that is kept]")
+@secret_option
 @json_option
 def listen(
-    url: str | None, types: str, since: str | None, place: str | None, secret: str | None, as_json: bool
+    forward_to: str | None, types: str, since: str | None, place: str | None, secret: str | None, as_json: bool
 ) -> None:
     """Show what happens to your tasks and hand it to a receiver on this machine, which nobody must reach from outside.
 
     Each event is POSTed as the server POSTs events, signed with a secret that stays the same. Ends by Ctrl-C.
     """
-    _check(url, types, place)
+    _check(types, place)
     with Client() as client:
-        if url is None:
+        if forward_to is None:
             _listen(client, types, since, place, None, as_json)
             return
-        with Forwarder(url, _secret(secret), _say) as forwarder:
-            _say(f"events are forwarded to {url}; Ctrl-C ends it")
+        with Forwarder(forward_to, signing_secret(secret), _say) as forwarder:
+            _say(f"events are forwarded to {forward_to}; Ctrl-C ends it")
             _listen(client, types, since, place, forwarder.forward, as_json)
 
 
@@ -66,23 +64,7 @@ def _listen(
         _say(f"go on with: ringback listen --last-event-id {place} ..." if place else "nothing was heard")
 
 
-def _secret(given: str | None) -> str:
-    """Raises `Misused`."""
-    try:
-        secret, kept = (given, None) if given else listen_secret()
-        sign([secret], "evt", 0, b"")
-    except SettingsError as error:
-        raise misused(error) from None
-    except ValueError as error:
-        raise Misused(f"The secret cannot be used: {error}.") from None
-    _say(f"webhook secret: {secret}" + (f" (always the same, kept in {kept})" if kept else ""))
-    return secret
-
-
-def _check(url: str | None, types: str, place: str | None) -> None:
-    parts = urlsplit(url or "http://localhost")
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise Misused(f"--forward-to {url}: an address that begins with http:// or https:// is needed.")
+def _check(types: str, place: str | None) -> None:
     if unknown := set(types.split(",")) - {*EVENT_TYPES}:
         raise Misused(f"--events {', '.join(sorted(unknown))}: it may be {', '.join(EVENT_TYPES)}.")
     if place is not None and not place.isdecimal():

@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from service.openapi.parts import PREFER, SINCE, call, errors, in_path, parameter
-from service.openapi.words import TEXT, WHOLE, Part, array, described, record, ref, reply
+from service.openapi.words import (
+    ADDRESS,
+    FLAG,
+    TEXT,
+    WHOLE,
+    Part,
+    array,
+    described,
+    nullable,
+    record,
+    ref,
+    reply,
+    some,
+)
 from service.tell import EVENT_TYPES
 
 STREAM = "text/event-stream"
@@ -58,4 +71,41 @@ EVENT_LOG: Mapping[str, Part] = {
             parameters=AFTER,
         ),
     },
+}
+
+TRIALS: Mapping[str, Part] = {
+    "/v1/test-events": {
+        "post": call(
+            "test_event",
+            "Ringback",
+            "Have an event sent that did not happen, marked as a test: once to a URL or an endpoint, or to streams",
+            reply(
+                200,
+                "What was sent and what came of it",
+                record(
+                    {
+                        **dict.fromkeys(("webhook_id", "type"), TEXT),
+                        "url": nullable(TEXT),
+                        "listeners": described(nullable(WHOLE), "How many streams were told; null where one URL was"),
+                        "delivered": FLAG,
+                        "status": nullable(WHOLE),
+                        "reason": nullable(TEXT),
+                        "elapsed_ms": WHOLE,
+                        "body": some({}),
+                    }
+                ),
+            )
+            | errors("own", 400, 401, 413, 415, 429),
+            body=record(
+                {
+                    "type": {"enum": list(EVENT_TYPES)},
+                    "url": ADDRESS,
+                    "endpoint": TEXT,
+                    "format": ref("Format"),
+                    "shape": {"enum": ["flat", "native", "gateway"]},
+                },
+                ("type",),
+            ),
+        )
+    }
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from service.openapi.endpoints import ENDPOINTS, ROTATION
-from service.openapi.event_log import EVENT_LOG
+from service.openapi.event_log import EVENT_LOG, TRIALS
 from service.openapi.explaining import EXPLAIN
 from service.openapi.money import MONEY
 from service.openapi.parts import PAGE, PREFER, SINCE, call, errors, in_path, parameter
@@ -251,6 +251,7 @@ OWN_CALLS: Mapping[str, Part] = {
     **EXPLAIN,
     **MONEY,
     **EVENT_LOG,
+    **TRIALS,
     **_deliveries(),
     **REPLAYS,
     **ENDPOINTS,

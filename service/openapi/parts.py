@@ -15,7 +15,7 @@ ERRORS: Mapping[int, str] = {
     413: "The body is too large",
     415: "Not application/json (in open mode)",
     422: "The idempotency key came with another request before",
-    429: "As many streams of this client key are open as it may have",
+    429: "As many streams of this client key are open, or tests under way, as it may have",
     503: "The provider cannot be asked at the moment; Retry-After says when to try again",
 }
 ERROR_SHAPES = {"flat": "FlatError", "native": "NativeError", "gateway": "GatewayError", "own": "Error"}

@@ -16,11 +16,12 @@ from service.routes import (
     replays,
     shapes,
     subscriptions,
+    trials,
     watch,
 )
 
 ROOMS = (
     shapes, own, replays, subscriptions, watch, explain, keys, endpoints, allowances, money, event_log, events,
-    decisions, callbacks, health, openapi,
+    trials, decisions, callbacks, health, openapi,
 )  # fmt: skip
 ROUTES = [route for room in ROOMS for route in room.ROUTES]

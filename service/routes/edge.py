@@ -39,6 +39,7 @@ from service.store import Store
 from service.streams import Streams
 from service.submit import Submitter
 from service.tell import Teller
+from service.trials import Trials
 from service.upstreams import Upstreams
 from service.waiting import WaitingRoom
 from service.watch import Watcher
@@ -89,6 +90,7 @@ class House:
     watcher: Watcher
     waiting: WaitingRoom
     streams: Streams
+    trials: Trials
     tokens: CallbackTokens
     learned: Learned
     pushes: PushDesk
