@@ -45,6 +45,11 @@ EVENTS: Mapping[str, str] = {
         "A task ended as task_expired: nothing said how its video went before the provider forgets it; a late result is"
         " still told, and the provider's console may show it (the upstream's id is in `ringback get ID`)."
     ),
+    "delivery.hindered": (
+        "Callbacks cannot be sent, through no fault of their receivers: the proxy of RINGBACK_EGRESS_PROXY does not"
+        " serve us (`ringback doctor` looks at it), or a webhook secret was sealed with a key that is not among"
+        " RINGBACK_SECRET_KEYS any more; they wait, none is given up, and go on by themselves when that is mended."
+    ),
     "receiver.failing": (
         "Nothing but failures has come from a receiver for a day or more; its messages wait and are tried on, see why"
         " in `ringback deliveries` and let its owner know: after five days an endpoint is disabled."

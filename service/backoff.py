@@ -17,6 +17,9 @@ _HOURS = (1, 2, 5, 10, 14, 20, 24)
 DELIVERY_DELAYS = (5.0, 30.0, 120.0, 600.0, 1800.0, *(hours * HOUR for hours in _HOURS))
 """Seconds before the second and each further attempt of a delivery; the first one is immediate. Together 3 days."""
 
+HINDERED = 4
+"""The step of the schedule at which a delivery that only we hold up stays."""
+
 SOON = 2
 """So many attempts follow quickly where a receiver may only not be ready yet."""
 
@@ -60,6 +63,12 @@ def next_delivery(
         step = min(step, DELIVERY_DELAYS[tries - 1])
     asked = min(retry_after or 0.0, max(step, HOUR))
     return now + max(spread(step, jitter), int(asked * 1000))
+
+
+def next_hindered(times: int, now: int, jitter: Jitter) -> int:
+    """When a message is tried again that could not be sent for the `times`-th time, through no fault of its receiver's:
+    soon at first, and for ever, since an operator mends it in the end."""
+    return now + spread(DELIVERY_DELAYS[min(times, HINDERED) - 1], jitter)
 
 
 def next_send(sends: int, now: int, retry_after: float | None, jitter: Jitter) -> int:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from urllib.parse import urlsplit
 
-from service.backoff import DELIVERY_DELAYS, Jitter, next_delivery
+from service.backoff import DELIVERY_DELAYS, Jitter, next_delivery, next_hindered
 from service.clients import Clients
 from service.clock import Clock
 from service.deliveries import Attempt, Delivery, DeliveryState, Way
@@ -20,11 +20,11 @@ from service.egress import Refused
 from service.failing import Failing
 from service.guard import EgressGuard
 from service.header_rules import wrong_headers
-from service.http import URL, Client, NoReply, Reply, send_once
+from service.http import URL, Client, Hindered, NoReply, Reply, send_once
 from service.lanes import Lane, Standing, failed
 from service.logs import get_logger
 from service.outcomes import Outcome, kept_body, kept_headers, read_reply
-from service.phases import Phases
+from service.phases import Peer, Phases
 from service.signing import sign
 from service.store import Store
 from service.store.deliveries import LaneNote
@@ -35,6 +35,7 @@ from service.windows import Turn, Windows
 log = get_logger("deliver")
 DEADLINE_SECONDS = 20.0
 LEASE_MS = 60_000
+BY_PROXY = "proxy"
 SECRET_LENGTH = 8
 """Shorter values of an endpoint's headers are words that any reply may have."""
 
@@ -124,9 +125,12 @@ class DeliveryQueue:
             return way, Outcome("refused", f"not dialled: {error.reason}", self._none(started))
         except Unopenable as error:
             reason = f"not sent: the webhook secret of its client cannot be read: {error}"
-            return way, Outcome("unsigned", reason, self._none(started), counted=False)
+            return way, Outcome("unsigned", reason, self._none(started), counted=False, spent=False)
+        except Hindered as error:
+            reason = f"not sent: {error.reason}; this server's trouble, which uses up no attempt of the schedule"
+            return way, Outcome("hindered", reason, error.phases, counted=False, spent=False)
         except NoReply as error:
-            address = error.peer[0] if error.peer and self._guard.policy.may_quote(error.peer) else None
+            address = self._shown(error.peer)
             return way, Outcome("no_reply", error.reason, error.phases, address=address, well=False)
 
     async def _post(self, item: Delivery, url: URL, way: Way, started: int) -> Outcome:
@@ -143,11 +147,18 @@ class DeliveryQueue:
 
     def _judge(self, reply: Reply, way: Way) -> Outcome:
         outcome = read_reply(reply.status, reply.headers, reply.phases, self._clock())
-        if reply.peer is None or not self._guard.policy.may_quote(reply.peer):
+        outcome = replace(outcome, address=self._shown(reply.peer))
+        if not self._guard.policy.may_quote(reply.peer):
             return outcome
         ours = [value for value in way.headers.values() if len(value) >= SECRET_LENGTH]
         headers, body = kept_headers(reply.headers, ours), kept_body(reply.body, ours)
-        return replace(outcome, address=reply.peer[0], headers=headers, reply=body)
+        return replace(outcome, headers=headers, reply=body)
+
+    def _shown(self, peer: Peer | None) -> str | None:
+        """The address that was spoken to, or by whom the receiver was; None where it may not be told."""
+        if self._guard.proxied:
+            return BY_PROXY
+        return peer[0] if peer and self._guard.policy.may_quote(peer) else None
 
     async def _record(self, turn: Turn, outcome: Outcome, way: Way | None, started: int, *, full: bool) -> None:
         delivery, now = turn.delivery, self._clock()
@@ -155,9 +166,13 @@ class DeliveryQueue:
         attempt = _attempt_of(delivery, outcome, plan, started)
         delivered_at = now if outcome.delivered else None
         note = self._note(turn.lane, outcome, now, full=full)
-        kept, lane = await self._store.deliveries.attempted(delivery, attempt, plan.state, delivered_at, note)
+        kept, lane = await self._store.deliveries.attempted(
+            delivery, attempt, plan.state, delivered_at, note, spent=outcome.spent
+        )
         _log(delivery, kept, plan.state)
-        if outcome.disable:
+        if not outcome.spent:
+            await self._failing.hindered(outcome)
+        elif outcome.disable:
             await self._failing.unwanted(delivery, outcome)
         elif lane is not None:
             await self._failing.failed(delivery, lane, outcome)
@@ -167,6 +182,9 @@ class DeliveryQueue:
             return Plan(DeliveryState.DELIVERED, None, None)
         if outcome.final and not (outcome.disable and delivery.endpoint):
             return Plan(DeliveryState.ABANDONED, None, "the receiver wants no more of it")
+        if not outcome.spent:
+            again = next_hindered(delivery.attempts - delivery.tries + 1, now, self._jitter)
+            return Plan(DeliveryState.PENDING, again, "this server's own trouble does not count")
         tries, schedule = delivery.tries + 1, (way.schedule if way else None) or DELIVERY_DELAYS
         next_at = next_delivery(tries, now, outcome.retry_after, self._jitter, schedule, soon=outcome.soon)
         if next_at is None:

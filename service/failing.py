@@ -16,6 +16,8 @@ from service.store import Store
 from service.tell import iso
 
 SCHEDULE_MS = int(sum(DELIVERY_DELAYS) * 1000)
+SAME_MS = 3_600_000
+"""Trouble of ours is told of once while it comes again within so long."""
 AT_ONCE = 500
 """Messages that are given up in one transaction."""
 
@@ -30,6 +32,11 @@ class Failing:
         """The receiver has asked for no more messages at all."""
         if delivery.endpoint is not None:
             await self._disable(delivery, delivery.endpoint, DisabledBy.GONE, outcome.reason)
+
+    async def hindered(self, outcome: Outcome) -> None:
+        """Nothing could be sent, and it is ours to mend."""
+        since = self._clock() - SAME_MS
+        await self._operator.tell("delivery.hindered", outcome.verdict, since=since, reason=outcome.reason)
 
     async def failed(self, delivery: Delivery, lane: Lane, outcome: Outcome) -> None:
         """One more failure in a row."""

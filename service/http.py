@@ -88,11 +88,13 @@ def upstream_client(
     )
 
 
-def egress_of(settings: Settings, resolve: Resolve | None = None) -> tuple[EgressGuard, httpx.AsyncClient]:
+def egress_of(
+    settings: Settings, resolve: Resolve | None = None, *, reply_cap: int | None = REPLY_CAP
+) -> tuple[EgressGuard, httpx.AsyncClient]:
     """The guard and the client for URLs that others gave us, as the operator wants them. Raises `SettingsError`."""
     proxy = proxy_of(settings)
     guard = EgressGuard(egress_policy(settings), resolve, proxied=proxy is not None)
-    return guard, egress_client(guard, proxy=proxy)
+    return guard, egress_client(guard, proxy=proxy, reply_cap=reply_cap)
 
 
 def egress_client(

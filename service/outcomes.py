@@ -32,7 +32,8 @@ _SECRETIVE = ("auth", "cookie", "credential", "key", "secret", "session", "signa
 class Outcome:
     """`verdict` is a word, `reason` a sentence. `final`: this message is not tried again; `disable`: nothing more may
     be sent to its endpoint. `well` is whether the receiver is well, None where nothing is known of it; `counted`
-    whether the outcome is the receiver's doing at all. `throttle`: it asked for less, `soon`: it may not be ready."""
+    whether the outcome is the receiver's doing at all, `spent` whether it uses up a try of the schedule: trouble of
+    ours that passes does not. `throttle`: it asked for less, `soon`: it may not be ready."""
 
     verdict: str
     reason: str
@@ -46,6 +47,7 @@ class Outcome:
     disable: bool = False
     well: bool | None = None
     counted: bool = True
+    spent: bool = True
     throttle: bool = False
     soon: bool = False
 

@@ -22,7 +22,7 @@ _OVER = ", ".join(
     f"{column} = CASE WHEN due_at = :lease THEN {value} ELSE {column} END"
     for column, value in {
         "state": ":state",
-        "tries": "tries + 1",
+        "tries": "tries + :spent",
         "due_at": ":next_at",
         "claimed_at": "NULL",
         "delivered_at": ":delivered_at",
@@ -42,15 +42,19 @@ class DeliveryVerbs:
         state: DeliveryState,
         delivered_at: int | None,
         note: LaneNote | None = None,
+        *,
+        spent: bool = True,
     ) -> tuple[Attempt, Lane | None]:
         """Records one attempt, under the next number, and what it made of its delivery; `attempt.next_at` is when the
         next one is due. A replay that came during the attempt has begun the schedule anew; it stays so. `note` writes
-        what it says of the receiver; returned is the lane as a failure left it."""
+        what it says of the receiver; returned is the lane as a failure left it. `spent` is whether it used up a try of
+        the schedule."""
 
         def verb(tx: Transaction) -> tuple[Attempt, Lane | None]:
             row = tx.one(
                 f"UPDATE deliveries SET attempts = attempts + 1, {_OVER} WHERE id = :id RETURNING attempts",
                 id=claimed.id, lease=claimed.due_at, state=state, next_at=attempt.next_at, delivered_at=delivered_at,
+                spent=int(spent),
             )  # fmt: skip
             numbered = replace(attempt, number=row["attempts"]) if row else attempt
             if row is not None:  # its task was not expunged during the attempt
