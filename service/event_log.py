@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from service.deliveries import Format
+
+STREAMED = (Format.EVENT, Format.OWN)
+"""The forms in which events can be read: as the log keeps them, or as a GET of the client's own API tells the task."""
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
@@ -16,3 +21,8 @@ class Event:
     at: int
     body: bytes
     seq: int = 0
+
+
+def forwarded_id(task: str, type_: str) -> str:
+    """The `webhook-id` under which an event is handed on by whoever read it: the same from wherever, and whenever."""
+    return f"evt_{task}_{type_}".replace(".", "_")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict, deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from adapters.messages import Category
+from service.deliveries import Format
 from service.errors import refused
 from service.event_log import Event
 from service.tasks import Task
@@ -19,11 +21,13 @@ TESTS_KEPT = 16
 
 @dataclass(eq=False, slots=True)
 class Stream:
-    """One open stream. `owner` is who opened it, `client` whose events it tells (`EVERYONE`: all). `news` is set when
-    there may be something new to read, or it is to end. `tests` were sent to whoever listens, and are in no log."""
+    """One open stream, in some `form`. `owner` is who opened it, `client` whose events it tells (`EVERYONE`: all).
+    `news` is set when there may be something new to read, or it is to end. `tests` were sent to whoever listens, and
+    are in no log."""
 
     owner: str
     client: str
+    form: Format = Format.EVENT
     news: asyncio.Event = field(default_factory=asyncio.Event)
     tests: deque[Event] = field(default_factory=lambda: deque(maxlen=TESTS_KEPT))
 
@@ -49,12 +53,12 @@ class Streams:
     def closed(self) -> bool:
         return self._closed
 
-    def join(self, owner: str, client: str | None) -> Stream:
+    def join(self, owner: str, client: str | None, form: Format = Format.EVENT) -> Stream:
         """A new stream, to be given back by `leave`; `client` None is everyone. Raises `Refused` (429)."""
         if self._owners[owner] >= self._most:
             text = f"This key has {self._most} event streams open, as many as it may have. Close one first."
             raise refused(429, Category.THROTTLED, text, "too_many_streams")
-        stream = Stream(owner, EVERYONE if client is None else client)
+        stream = Stream(owner, EVERYONE if client is None else client, form)
         self._open[stream.client].add(stream)
         self._owners[owner] += 1
         return stream
@@ -71,11 +75,11 @@ class Streams:
         for stream in self._concerned(task.client):
             stream.news.set()
 
-    def test(self, client: str, event: Event) -> int:
-        """Hands an event that did not happen to this client's own streams. Returns how many hear it."""
+    def test(self, client: str, tests: Mapping[Format, Event]) -> int:
+        """Hands what did not happen to this client's own streams, in the form of each. Returns how many hear it."""
         streams = [stream for stream in self._concerned(client) if stream.owner == client]
         for stream in streams:
-            stream.tests.append(event)
+            stream.tests.append(tests[stream.form])
             stream.news.set()
         return len(streams)
 

@@ -76,6 +76,10 @@ class Teller:
         body = self._body(task, Format.EVENT, type_)
         return Event(task.id, task.client, type_, task.finished_at or task.updated_at, body)
 
+    def own(self, task: Task) -> bytes:
+        """How `task` is, in its client's own shape: the body of a callback and of a GET."""
+        return self._body(task, Format.OWN, "")
+
     def _body(self, task: Task, form: Format, type_: str, id_: str = "") -> bytes:
         if form is Format.OWN:
             content = self._shapes[task.shape].write_callback(describe(task))

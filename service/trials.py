@@ -4,7 +4,7 @@ the streams that are open. Nothing of it is kept."""
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from adapters.messages import Category
 from service.audience import Audience
@@ -13,7 +13,7 @@ from service.clock import Clock
 from service.deliveries import Delivery, Format, Subscription
 from service.egress import Refused
 from service.errors import refused
-from service.event_log import Event
+from service.event_log import STREAMED, Event, forwarded_id
 from service.guard import EgressGuard
 from service.header_rules import wrong_headers
 from service.http import Client as HttpClient
@@ -96,10 +96,15 @@ class Trials:
             self._open += Counter()
 
     def _stream(self, client: Client, wish: Wish) -> Tried:
-        to = Subscription("", "", "", Format.EVENT, self._clock())
-        message = trial(self._teller, wish.type, wish.shape, to, client.id, self._clock())
-        event = Event(message.task, client.id, message.type, message.created_at, message.body)
-        return Tried(message, listeners=self._streams.test(client.id, event))
+        now = self._clock()
+        messages = {
+            form: trial(self._teller, wish.type, wish.shape, Subscription("", "", "", form, now), client.id, now)
+            for form in STREAMED
+        }
+        events = {form: Event(each.task, client.id, each.type, now, each.body) for form, each in messages.items()}
+        told = messages[Format.EVENT]
+        named = replace(told, id=forwarded_id(told.task, told.type))
+        return Tried(named, listeners=self._streams.test(client.id, events))
 
     async def _to(self, client: Client, wish: Wish) -> tuple[str, Subscription]:
         now = self._clock()

@@ -12,7 +12,7 @@ from service.cli.exits import Refused, Unreachable
 SILENCE_SECONDS = 45.0
 """The server shows every 15 seconds that it lives: a stream that is silent for so long is broken."""
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 3.0
 OPENED = "stream.opened"
 """The first frame: where the stream begins."""
 
@@ -29,15 +29,14 @@ class Frame:
     data: bytes
 
 
-def follow(
-    client: Client, place: str | None, types: str, since: str | None, say: Callable[[str], None]
-) -> Iterator[Frame]:
-    """Events behind a place, a time, or from now on; for ever. What breaks is connected again, behind the last frame
-    that was taken. Raises `Unreachable` or `Refused` before the first connection, later only what will not pass."""
+def follow(client: Client, place: str | None, say: Callable[[str], None], **query: str | None) -> Iterator[Frame]:
+    """Events behind a place, a time (`since`), or from now on; for ever. `query` is that of the call. What breaks is
+    connected again, behind the last frame that was taken. Raises `Unreachable` or `Refused` before the first
+    connection, later only what will not pass."""
     pause, begun, lost = FIRST_PAUSE, False, False
     while True:
         try:
-            with client.stream("/v1/events", place, SILENCE_SECONDS, types=types, since=since) as chunks:
+            with client.stream("/v1/events", place, SILENCE_SECONDS, **query) as chunks:
                 for frame in frames(chunks):
                     if lost:
                         say("connected again")

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from service.cli.event_stream import Frame
+from service.event_log import forwarded_id
 from service.settings import is_loopback
 from service.signing import sign
 
@@ -53,7 +54,7 @@ class Forwarder:
         self._http.close()
 
     def forward(self, frame: Frame) -> Forwarded:
-        return self.post(webhook_id(frame.type, json.loads(frame.data)), frame.data)
+        return self.post(forwarded_id(task_of(json.loads(frame.data)), frame.type), frame.data)
 
     def post(self, named: str, body: bytes, content_type: str = "application/json") -> Forwarded:
         """One POST; more only if nobody is there. An answer is an answer, whatever it says."""
@@ -75,9 +76,10 @@ class Forwarder:
         return self._http.post(self._url, content=body, headers=headers | {"content-type": content_type})
 
 
-def webhook_id(type_: str, event: dict[str, Any]) -> str:
-    """The same whenever and from wherever an event is forwarded: a task has at most one of each type."""
-    return f"evt_{event['data']['task_id']}_{type_}".replace(".", "_")
+def task_of(body: dict[str, Any]) -> str:
+    """The task that a body tells of: an event, or one in any shape."""
+    task: str = body.get("task_id") or (body.get("output") or body["data"])["task_id"]
+    return task
 
 
 def _since(began: float) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,12 +12,14 @@ import click
 from service.cli.client import Client
 from service.cli.event_stream import OPENED, Frame, follow
 from service.cli.exits import Misused
-from service.cli.forwarding import Forwarded, Forwarder
+from service.cli.forwarding import Forwarded, Forwarder, task_of
 from service.cli.listening import address_option, secret_option, signing_secret
 from service.cli.options import json_option
 from service.deliveries import RUNNING
+from service.event_log import STREAMED
 from service.tell import EVENT_TYPES
 
+FORMS = [*map(str, STREAMED)]
 ENDS = ",".join(type_ for type_ in EVENT_TYPES if type_ != RUNNING)
 
 
@@ -26,35 +28,49 @@ ENDS = ",".join(type_ for type_ in EVENT_TYPES if type_ != RUNNING)
 @click.option("--events", "types", metavar="TYPES", default=ENDS, help=f"Of {', '.join(EVENT_TYPES)}. [default: ends]")
 @click.option("--since", metavar="TIME", help="Begin earlier: 90s, 15m, 2h, 7d ago, or at a time. [default: now]")
 @click.option("--last-event-id", "place", metavar="ID", help="Begin behind this event.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMS),
+    default="event",
+    show_default=True,
+    help="own: in the shape of the API that the task was created by.",
+)
 @secret_option
 @json_option
 def listen(
-    forward_to: str | None, types: str, since: str | None, place: str | None, secret: str | None, as_json: bool
+    forward_to: str | None,
+    types: str,
+    since: str | None,
+    place: str | None,
+    form: str,
+    secret: str | None,
+    as_json: bool,
 ) -> None:
     """Show what happens to your tasks and hand it to a receiver on this machine, which nobody must reach from outside.
 
-    Each event is POSTed as the server POSTs events, signed with a secret that stays the same. Ends by Ctrl-C.
+    Each event is POSTed as the server POSTs them, signed with a secret that stays the same. Ends by Ctrl-C.
     """
     _check(types, place)
+    query = {"types": types, "since": since, "format": form}
     with Client() as client:
         if forward_to is None:
-            _listen(client, types, since, place, None, as_json)
+            _listen(client, place, query, None, as_json)
             return
         with Forwarder(forward_to, signing_secret(secret), _say) as forwarder:
             _say(f"events are forwarded to {forward_to}; Ctrl-C ends it")
-            _listen(client, types, since, place, forwarder.forward, as_json)
+            _listen(client, place, query, forwarder.forward, as_json)
 
 
 def _listen(
     client: Client,
-    types: str,
-    since: str | None,
     place: str | None,
+    query: Mapping[str, str | None],
     forward: Callable[[Frame], Forwarded] | None,
     as_json: bool,
 ) -> None:
     try:
-        for frame in follow(client, place, types, since, _say):
+        for frame in follow(client, place, _say, **query):
             if frame.type != OPENED:
                 _show(frame, forward(frame) if forward else None, as_json)
             elif place is None:
@@ -77,14 +93,19 @@ def _show(frame: Frame, forwarded: Forwarded | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(_shown(frame, event, forwarded), ensure_ascii=False))
         return
-    line = f"{_now()}  {frame.type:<14}  {event['data']['task_id']}"
+    line = f"{_now()}  {frame.type:<14}  {task_of(event)}"
     if forwarded is None:
-        error = event["data"]["error"]
-        click.echo(f"{line}  {event['data']['video_url'] or (error['code'] if error else '')}".rstrip())
+        click.echo(f"{line}  {_result(event)}".rstrip())
         return
     told = str(forwarded.status) if forwarded.status else f"not forwarded: {forwarded.error}"
     repeat = "" if forwarded.taken or frame.id is None else f"; again with --last-event-id {int(frame.id) - 1}"
     click.secho(f"{line}  {told}  {forwarded.elapsed_ms} ms{repeat}", fg=None if forwarded.taken else "red")
+
+
+def _result(event: Mapping[str, Any]) -> str:
+    """Of an event its video or error; a body in another shape is shown by --json."""
+    data = event["data"] if "timestamp" in event else {}
+    return str(data.get("video_url") or (data.get("error") or {}).get("code", ""))
 
 
 def _shown(frame: Frame, event: Any, forwarded: Forwarded | None) -> dict[str, Any]:

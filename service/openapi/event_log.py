@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from service.event_log import STREAMED
 from service.openapi.parts import PREFER, SINCE, call, errors, in_path, parameter
 from service.openapi.words import (
     ADDRESS,
@@ -26,6 +27,7 @@ AFTER = [
     parameter("after", "query", {**WHOLE, "minimum": 0}, "The id of an event: what comes behind it"),
     parameter("Last-Event-ID", "header", TEXT, "The same, as browsers say it; it comes before `after`"),
     parameter("types", "query", TEXT, f"Only these, comma separated: {', '.join(EVENT_TYPES)}"),
+    parameter("format", "query", {"enum": list(STREAMED)}, "own: how the task is by now, as a GET of its API says it"),
     parameter("limit", "query", {**WHOLE, "minimum": 1, "default": 50}, "Of a page: at most 200"),
     PREFER,
 ]
@@ -33,7 +35,7 @@ AFTER = [
 
 def _told(text: str) -> Part:
     """A page, or the same as server-sent events for who accepts `text/event-stream`."""
-    entry = record({"id": WHOLE, "event": ref("Event")})
+    entry = record({"id": WHOLE, "event": described(some({}), "An Event; with format=own a callback's body")})
     page = record({"events": array(entry), "after": described(WHOLE, "Where to go on")})
     told = reply(200, text, page)
     told["200"]["content"][STREAM] = {"schema": {"type": "string"}}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response as HttpResponse
@@ -14,10 +15,11 @@ from starlette.types import Receive, Scope, Send
 
 from adapters.messages import Category
 from service.clients import Client
+from service.deliveries import Format
 from service.errors import refused
-from service.event_log import Event
+from service.event_log import STREAMED, Event
 from service.follow import Course, follow
-from service.routes.edge import bearer, caller, house_of, not_found, scope, unknown_task
+from service.routes.edge import House, bearer, caller, house_of, not_found, scope, unknown_task
 from service.routes.holding import applied, wait_asked
 from service.routes.pages import WHOLE_NUMBER, limit_of, since
 from service.store.event_log import LogPage
@@ -75,9 +77,10 @@ async def event(request: HttpRequest) -> HttpResponse:
 async def _told(request: HttpRequest, client: Client, course: Course) -> HttpResponse:
     if _streams(request):
         return EventStream(request, client, course)
-    limit, seconds = limit_of(request), wait_asked(request)
+    limit, seconds, form = limit_of(request), wait_asked(request), _form(request)
     page = await _awaited(request, client, course, limit, seconds or 0)
-    listed = b",".join(b'{"id":%d,"event":%b}' % (each.seq, each.body) for each in page.events)
+    events = await _in_form(house_of(request), page.events, form)
+    listed = b",".join(b'{"id":%d,"event":%b}' % (each.seq, each.body) for each in events)
     body = b'{"events":[%b],"after":%d}' % (listed, page.after)
     return HttpResponse(body, media_type="application/json", headers=None if seconds is None else applied(seconds))
 
@@ -110,7 +113,7 @@ class EventStream(StreamingResponse):
     def __init__(self, request: HttpRequest, client: Client, course: Course) -> None:
         self._house, self._client, self._course = house_of(request), client, course
         self._bearer, self._checked = bearer(request), self._house.clock()
-        self._stream = self._house.streams.join(client.id, course.client)
+        self._stream = self._house.streams.join(client.id, course.client, _form(request))
         super().__init__(self._chunks(), headers=UNBUFFERED, media_type=SSE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -127,7 +130,8 @@ class EventStream(StreamingResponse):
         if not course.task:
             yield _opened(course.after, self._house.clock())
         async for events in follow(self._house.store, self._stream, course, self._goes_on):
-            yield b"".join(map(_frame, events)) or HEARTBEAT
+            told = await _in_form(self._house, events, self._stream.form)
+            yield b"".join(map(_frame, told)) or HEARTBEAT
 
     async def _goes_on(self) -> bool:
         now = self._house.clock()
@@ -136,6 +140,15 @@ class EventStream(StreamingResponse):
             if await self._house.clients.of(self._bearer) != self._client:
                 return False
         return not self._house.streams.closed
+
+
+async def _in_form(house: House, events: list[Event], form: Format) -> list[Event]:
+    """In a client's own shape an event tells how its task is by now. What is in no log has its form already."""
+    logged = [event.task for event in events if event.seq and form is Format.OWN]
+    tasks = {task.id: task for task in await house.store.lookups.tasks_by_id(logged, None)} if logged else {}
+    return [
+        replace(event, body=house.teller.own(tasks[event.task])) if event.task in tasks else event for event in events
+    ]
 
 
 def _frame(event: Event) -> bytes:
@@ -164,6 +177,13 @@ def _after(request: HttpRequest) -> int | None:
     if not WHOLE_NUMBER.fullmatch(text):
         raise refused(400, Category.INVALID_REQUEST, f"{name}: the id of an event is needed, a whole number.")
     return int(text)
+
+
+def _form(request: HttpRequest) -> Format:
+    form = request.query_params.get("format") or Format.EVENT
+    if form not in STREAMED:
+        raise refused(400, Category.INVALID_REQUEST, f"format: it may be {' or '.join(STREAMED)}.")
+    return Format(form)
 
 
 def _types(request: HttpRequest) -> frozenset[str]:

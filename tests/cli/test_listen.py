@@ -83,6 +83,21 @@ def test_without_a_receiver_events_are_shown_as_lines_or_json(running: House, tm
     assert shown[0]["id"] < shown[1]["id"]
 
 
+def test_a_receiver_that_knows_the_clients_own_shape_gets_that(running: House, tmp_path: Path) -> None:
+    words = ("--format", "own", "--forward-to")
+    with receiving(Receiver()) as hook, listening(tmp_path, running.url, *words, hook.url) as lines:
+        hook.secret = secret_in(lines.until("webhook secret"))
+        lines.until("listening at")
+        task_id = submitted(running)
+        lines.until(task_id)
+        tried = running.parsed("trigger", "task.succeeded", "--shape", "native")
+        lines.until("204")
+    [(named, body), (test, marked)] = hook.taken
+    assert (named, json.loads(body)["success"]) == (f"evt_{task_id}_task_succeeded", True)
+    assert (json.loads(marked)["output"]["task_status"], json.loads(marked)["test"]) == ("SUCCEEDED", True)
+    assert (test, tried["listeners"]) == (f"evt_{json.loads(marked)['output']['task_id']}_task_succeeded", 1)
+
+
 def test_it_begins_earlier_if_that_is_wanted(running: House, tmp_path: Path) -> None:
     task_id = submitted(running)
     with listening(tmp_path, running.url, "--since", "1h", "--json") as lines:

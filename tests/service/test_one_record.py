@@ -65,6 +65,25 @@ async def test_in_the_clients_own_shape_a_post_is_what_a_get_answers(
             assert told.raw == (await it.client.get(reads[provider].format(task_id))).content
 
 
+@pytest.mark.parametrize("marker", ["", "fail"])
+@pytest.mark.parametrize("provider", ["acedata", "apiyi", "dashscope"])
+async def test_a_stream_in_the_clients_own_shape_tells_what_is_posted(
+    tmp_path: Path, provider: str, marker: str
+) -> None:
+    async with world(tmp_path) as it, online(it) as client:
+        task_id = await created(it, marker, provider=provider)
+        async with reading(client, "/v1/events?types=task.succeeded,task.failed&format=own") as reader:
+            await reader.some(1)
+            await it.settle(60)
+            [streamed] = await reader.some(1)
+        [told] = posted(it, "/hook")
+        assert streamed.data == told.raw
+        page = await client.get(f"/v1/tasks/{task_id}/events?types=task.succeeded,task.failed&format=own")
+        assert page.json()["events"] == [{"id": streamed.id, "event": told.body}]
+        refused = await client.get("/v1/events?format=xml")
+        assert refused.json()["error"]["message"] == "format: it may be event or own."
+
+
 async def test_a_recovery_is_an_event_of_its_own_and_the_first_one_stays(tmp_path: Path) -> None:
     async with world(tmp_path) as it, online(it) as client:
         it.client.headers["x-callback-format"] = "event"

@@ -84,6 +84,8 @@ async def test_replies_are_what_it_promises(tmp_path: Path) -> None:
             await it.settle(60)
         await call("GET", "/v1/events/{seq}", seq="1")
         await call("GET", "/v1/events/{seq}", status=404, seq="999")
+        await call("POST", "/v1/test-events", {"type": "task.succeeded"})
+        await call("POST", "/v1/test-events", {"type": "task.failed", "url": hook, "format": "own"})
         delivery = (await call("GET", "/v1/deliveries"))["deliveries"][0]["id"]
         await call("GET", "/v1/deliveries/{delivery_id}", delivery_id=delivery)
         await call("POST", "/v1/deliveries/{delivery_id}/replay", status=202, delivery_id=delivery)
