@@ -57,6 +57,10 @@ class SqliteTransaction:
     def run(self, sql: str, **values: Any) -> int:
         return self._connection.execute(sql, values).rowcount
 
+    def script(self, sql: str) -> None:
+        """To its end, which `execute` does not see of a statement that works in steps without rows."""
+        self._connection.executescript(sql)
+
 
 @dataclass(slots=True)
 class _Write:
@@ -205,14 +209,14 @@ def _checkpoint(tx: Transaction) -> bool:
     return row is not None and row["busy"] == 0
 
 
-def _vacuum(tx: Transaction, pages: int) -> int:
+def _vacuum(tx: SqliteTransaction, pages: int) -> int:
     """Only what is more than a reserve: free pages are used again by the tasks to come."""
     counts = [tx.one(f"PRAGMA {name}") or {} for name in ("freelist_count", "page_count")]
     free, whole = (next(iter(row.values()), 0) for row in counts)
     spare = min(free - whole // RESERVE, pages)
     if spare <= 0:
         return 0
-    tx.all(f"PRAGMA incremental_vacuum({spare})")
+    tx.script(f"PRAGMA incremental_vacuum({spare})")
     left = tx.one("PRAGMA freelist_count") or {}
     return int(free - next(iter(left.values()), free))
 
