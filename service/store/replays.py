@@ -15,7 +15,9 @@ from service.replays import Replay, ReplayState, Selection, Skipped
 from service.store import rows
 from service.store.deliveries import send_again, unsendable
 from service.store.engine import Engine, Row, Transaction
+from service.store.lanes import hurry
 from service.store.lookups import Place
+from service.store.schema import LANE
 from service.store.selection import Preview, matching, preview
 
 BEGINNING: Place = (-1, "")
@@ -117,6 +119,7 @@ class ReplayVerbs:
                 " RETURNING created_at, delivery",
                 replay=replay, cursor_at=held.cursor_at, cursor_id=held.cursor_id, limit=limit, **values,
             )  # fmt: skip
+            _hurry_lanes(tx, held, now)
             matched = held.matched + len(found)
             if len(found) == limit:
                 last = max((row["created_at"], row["delivery"]) for row in found)
@@ -174,6 +177,18 @@ def _hold(tx: Transaction, replay: str, state: ReplayState) -> Replay | None:
         id=replay, state=state,
     )  # fmt: skip
     return None if row is None else _read(row)
+
+
+def _hurry_lanes(tx: Transaction, replay: Replay, now: int) -> None:
+    """Who replays may know more than we do: the receivers of what was written down last are tried again at once. Later,
+    while the replay runs, they fare like all others."""
+    found = tx.all(
+        f"SELECT DISTINCT {LANE} AS lane FROM replay_items JOIN deliveries ON deliveries.id = replay_items.delivery"
+        " WHERE replay = :replay AND (replay_items.created_at, delivery) > (:cursor_at, :cursor_id)",
+        replay=replay.id, cursor_at=replay.cursor_at, cursor_id=replay.cursor_id,
+    )  # fmt: skip
+    for lane in sorted(row["lane"] for row in found):
+        hurry(tx, lane, now)
 
 
 def _release(tx: Transaction, replay: Replay, item: Row, now: int, new_id: Callable[[], str]) -> bool:

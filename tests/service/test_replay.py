@@ -39,8 +39,9 @@ async def shown(it: World, replay: dict[str, Any], **headers: str) -> dict[str, 
 async def test_what_failed_is_sent_again_with_the_same_ids_and_bodies(tmp_path: Path) -> None:
     async with world(tmp_path) as it:
         await delivered(it, 2)
-        it.inbox.answers += [(500, {})] * 6  # the first two attempts of each
+        it.inbox.answers += [(500, {})] * 99
         failed = await delivered(it, 3)
+        it.inbox.answers.clear()
         before = {one.id: one.raw for one in it.inbox.received}
         it.inbox.received.clear()
         replay = await begun(it, failed=True, since="1h")
@@ -51,6 +52,20 @@ async def test_what_failed_is_sent_again_with_the_same_ids_and_bodies(tmp_path: 
         counts = {name: told[name] for name in ("matched", "replayed", "skipped", "delivered", "failed_again", "left")}
         assert counts == {"matched": 3, "replayed": 3, "skipped": 0, "delivered": 3, "failed_again": 0, "left": 0}
         assert (told["state"], told["eta"], told["skipped_because"]) == ("DONE", None, {})
+
+
+async def test_a_receiver_that_was_given_a_rest_is_tried_at_once(tmp_path: Path) -> None:
+    async with world(tmp_path) as it:
+        it.inbox.answers += [(500, {})] * 999
+        failed = await delivered(it, 8)
+        await it.settle(1200, 5)
+        it.inbox.answers.clear()
+        before = len(it.inbox.received)
+        await it.tick()
+        assert len(it.inbox.received) == before  # its circuit is open, and no attempt is due
+        await begun(it, failed=True)
+        await it.tick()
+        assert {one.id for one in it.inbox.received[before:]} == set(failed)
 
 
 async def test_no_more_are_sent_in_a_second_than_the_rate_allows(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from tests.service.nouns import (
     a_subscription,
     a_task,
     a_watched,
+    due_now,
     latest,
     opened,
     placement_of,
@@ -51,7 +52,7 @@ async def finished(store: Store, **changes: object) -> tuple[Task, Delivery]:
     assert moved is not None
     message = a_message(task, subscription)
     assert await store.tasks.record(moved, Verdict.ENDED, lambda _: message, settle=lambda *_: 500_000)
-    [claimed] = await store.deliveries.claim(NOW + 9, NOW + 60_000, 10)
+    [claimed] = await due_now(store, NOW + 9, NOW + 60_000)
     attempt = Attempt(message.id, 1, NOW, 12, "bad_status", "answered 500", 500)
     await store.deliveries.attempted(claimed, attempt, DeliveryState.EXHAUSTED, None)
     return await latest(store, task), claimed
