@@ -6,7 +6,7 @@ import click
 
 from service.cli.client import Client
 from service.cli.exits import Misused
-from service.cli.options import json_option
+from service.cli.options import endpoint_option, events_option, json_option
 from service.cli.output import print_json
 from service.cli.wait import finish, timeout_option
 from service.deliveries import Format
@@ -21,10 +21,10 @@ from service.settings import read_variable
     "--format",
     "form",
     type=click.Choice([each.value for each in Format]),
-    default=Format.OWN.value,
-    show_default=True,
-    help="The body: what the provider's own API says, or Ringback's event.",
+    help="The body: what the provider's own API says, Ringback's event, or a CloudEvent.",
 )
+@endpoint_option
+@events_option
 @click.option(
     "--upstream-key-env",
     "variable",
@@ -39,7 +39,9 @@ def attach(
     provider: str,
     task_id: str,
     callback: str | None,
-    form: str,
+    form: str | None,
+    endpoint: str | None,
+    events: tuple[str, ...],
     variable: str | None,
     model: str | None,
     waits: bool,
@@ -52,8 +54,9 @@ def attach(
     ringback attach dashscope 0385dc79-5ff8-4d82-bcb6-7a1c --callback https://example.com/hook
     ringback attach acedata 2006fb24-3bd4-4d1c --upstream-key-env ACEDATA_API_KEY --wait
     """
-    named = {"callback_url": callback, "upstream_key": _key(variable), "model": model}
-    wish = {"provider": provider, "task_id": task_id, "format": form}
+    told = {"callback_url": callback, "endpoint": endpoint, "format": form, "events": list(events) or None}
+    named = told | {"upstream_key": _key(variable), "model": model}
+    wish = {"provider": provider, "task_id": task_id}
     with Client() as client:
         task = client.watch(wish | {name: value for name, value in named.items() if value is not None})
         if not (waits and as_json):  # then the record says it

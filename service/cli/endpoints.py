@@ -10,10 +10,9 @@ import click
 
 from service.cli.client import Client
 from service.cli.exits import Failed, Misused
-from service.cli.options import json_option, limit_option, overlap_option, secret_given, secret_option
+from service.cli.options import events_option, json_option, limit_option, overlap_option, secret_given, secret_option
 from service.cli.output import print_fields, print_json, print_table, when
 from service.deliveries import Format, Signature
-from service.tell import EVENT_TYPES
 
 F = TypeVar("F", bound=Callable[..., Any])
 COLUMNS = ("id", "URL", "default", "events", "format", "signature", "disabled")
@@ -21,7 +20,7 @@ USUAL = ("events", "schedule", "timeout_seconds", "headers", "rate_per_second", 
 
 OPTIONS = (
     click.option("--description", metavar="TEXT", help="For people."),
-    click.option("--event", "events", multiple=True, type=click.Choice(EVENT_TYPES), help="Only this (repeatable)."),
+    events_option,
     click.option("--format", type=click.Choice([each.value for each in Format]), help="What the body is."),
     click.option("--schedule", metavar="S,S,...", help="Seconds before the second and each further attempt."),
     click.option("--timeout", "timeout_seconds", type=int, metavar="S", help="Seconds of one attempt, 1 to 30."),

@@ -12,6 +12,7 @@ import click
 
 from service.cli.exits import Misused
 from service.settings import ClientSettings, Settings, SettingsError, load, load_client
+from service.tell import EVENT_TYPES
 
 config_option = click.option(
     "--config",
@@ -42,6 +43,14 @@ overlap_option = click.option(
 )
 secret_option = click.option(
     "--secret", metavar="whsec_...", help="One that a receiver has already (- reads it). [default: a new one]"
+)
+
+
+endpoint_option = click.option(
+    "--endpoint", metavar="ID", help="An endpoint that is told (too); see `ringback endpoints`."
+)
+events_option = click.option(
+    "--event", "events", multiple=True, type=click.Choice(EVENT_TYPES), help="Tell only this (repeatable)."
 )
 
 

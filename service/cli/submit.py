@@ -12,7 +12,7 @@ from service.cli.asking import content, video_options
 from service.cli.client import Client
 from service.cli.composing import path_for
 from service.cli.exits import Misused
-from service.cli.options import json_option
+from service.cli.options import endpoint_option, events_option, json_option
 from service.cli.output import print_json
 from service.cli.wait import finish, timeout_option
 
@@ -20,6 +20,8 @@ from service.cli.wait import finish, timeout_option
 @click.command()
 @video_options
 @click.option("--callback", metavar="URL", help="Where to POST the end of the task.")
+@endpoint_option
+@events_option
 @click.option("--metadata", metavar="JSON", help="An object of yours that comes back with the task.")
 @click.option("--idempotency-key", metavar="KEY", help="The same key again means the same task. [default: a new one]")
 @click.option("--wait", "waits", is_flag=True, help="Wait for the end, as `ringback wait` does.")
@@ -29,6 +31,8 @@ def submit(
     body: IO[bytes] | None,
     shape: str,
     callback: str | None,
+    endpoint: str | None,
+    events: tuple[str, ...],
     provider: str | None,
     metadata: str | None,
     idempotency_key: str | None,
@@ -43,7 +47,8 @@ def submit(
     ringback submit --model wan2.6-t2v --prompt "A lighthouse at sunset" --wait
     ringback submit --shape native --body request.json --callback https://example.com/hook
     """
-    named = {"x-callback-url": callback, "x-ringback-provider": provider, "x-ringback-metadata": _metadata(metadata)}
+    told = {"x-callback-url": callback, "x-callback-endpoint": endpoint, "x-callback-events": ",".join(events) or None}
+    named = told | {"x-ringback-provider": provider, "x-ringback-metadata": _metadata(metadata)}
     headers = {name: value for name, value in named.items() if value is not None}
     with Client() as client:
         sent = content(body, shape, fields, client.model)

@@ -7,10 +7,9 @@ from typing import Any
 import click
 
 from service.cli.client import Client
-from service.cli.options import json_option
+from service.cli.options import events_option, json_option
 from service.cli.output import print_json
 from service.deliveries import Format
-from service.tell import EVENT_TYPES
 
 
 @click.command()
@@ -22,7 +21,7 @@ from service.tell import EVENT_TYPES
     type=click.Choice([each.value for each in Format]),
     help="The body: what the task's own API says, Ringback's event, or a CloudEvent.",
 )
-@click.option("--event", "events", multiple=True, type=click.Choice(EVENT_TYPES), help="Tell only this (repeatable).")
+@events_option
 @json_option
 def subscribe(task_id: str, receiver: str, form: str | None, events: tuple[str, ...], as_json: bool) -> None:
     """Have one more URL or endpoint called back when a task ends; if it has ended, at once."""

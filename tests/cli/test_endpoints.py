@@ -92,6 +92,17 @@ def test_an_ended_task_tells_a_late_endpoint(running: House) -> None:
     assert delivery["endpoint"] == one["id"]
 
 
+def test_a_task_names_its_endpoint_and_what_it_is_told(running: House) -> None:
+    one = made(running, "--format", "event")
+    words = ("submit", "--model", "wan2.6-t2v", "--prompt", "a cat", "--provider", "apiyi")
+    task = running.run(*words, "--endpoint", one["id"], "--event", "task.failed").stdout.strip()
+    record = running.parsed("get", task)
+    assert [(each["endpoint"], each["events"]) for each in record["subscriptions"]] == [(one["id"], ["task.failed"])]
+    placed = record["placements"][0]["upstream_id"]
+    running.run("attach", "apiyi", placed, "--endpoint", one["id"], "--event", "task.succeeded")
+    assert len(running.parsed("get", task)["subscriptions"]) == 2
+
+
 def test_a_receiver_that_is_not_there_is_explained_and_is_exit_code_1(running: House) -> None:
     one = made(running)
     for receiver in (NOBODY, one["id"]):

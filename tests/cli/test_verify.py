@@ -10,7 +10,9 @@ import pytest
 from click.testing import CliRunner, Result
 from standardwebhooks.webhooks import Webhook
 
+from service.asymmetric import new_signing_key, public_key_of
 from service.cli import main
+from service.signing import sign
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYqr"
 OTHER = "whsec_" + "A" * 32
@@ -45,6 +47,16 @@ def test_the_headers_may_be_in_a_file_and_the_secret_in_the_environment(tmp_path
 
 def test_of_several_secrets_one_is_enough() -> None:
     assert verify("--secret", OTHER, "--secret", SECRET, *given(headers_for(BODY, datetime.now(UTC)))).exit_code == 0
+
+
+def test_a_variable_may_hold_several_and_one_may_be_a_public_key() -> None:
+    lines = given(headers_for(BODY, datetime.now(UTC)))
+    assert verify(*lines, env={"RINGBACK_WEBHOOK_SECRET": f"{OTHER}, {SECRET}"}).exit_code == 0
+    key = new_signing_key()
+    now = int(datetime.now(UTC).timestamp())
+    signed = [f"{name}: {value}" for name, value in sign([key], "msg_1", now, BODY.encode()).items()]
+    assert verify("--secret", public_key_of(key), *given(signed)).exit_code == 0
+    assert verify("--secret", public_key_of(new_signing_key()), *given(signed)).exit_code == 1
 
 
 @pytest.mark.parametrize(

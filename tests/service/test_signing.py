@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from itsdangerous import Signer
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
+from service.asymmetric import PRIVATE, PUBLIC, fits, new_signing_key, public_key_of, sign_part
 from service.signing import HEADERS, CallbackTokens, Reason, new_secret, sign, verify
 
 NOW = 1_700_000_000
@@ -43,6 +44,44 @@ def test_we_sign_byte_for_byte_as_the_reference_library(key: bytes, body: bytes,
     except UnicodeDecodeError:
         return  # the reference signs text only
     assert sign([secret], "msg_1", at, body)["webhook-signature"] == reference
+
+
+# The first test of RFC 8032, 7.1
+RFC_PRIVATE = (
+    PRIVATE
+    + base64.b64encode(bytes.fromhex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60")).decode()
+)
+RFC_PUBLIC = (
+    PUBLIC
+    + base64.b64encode(bytes.fromhex("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")).decode()
+)
+RFC_SIGNATURE = bytes.fromhex(
+    "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24"
+    "655141438e7a100b"
+)
+
+
+def test_ed25519_signs_as_its_standard_has_it() -> None:
+    assert public_key_of(RFC_PRIVATE) == RFC_PUBLIC
+    assert sign_part(RFC_PRIVATE, b"") == "v1a," + base64.b64encode(RFC_SIGNATURE).decode()
+
+
+def test_a_public_key_verifies_what_its_private_key_signed_and_no_other() -> None:
+    key = new_signing_key()
+    headers = signed(SECRET, key)
+    assert [part.partition(",")[0] for part in headers["webhook-signature"].split(" ")] == ["v1", "v1a"]
+    assert verify([public_key_of(key)], headers, BODY, NOW).ok
+    assert verify([SECRET], headers, BODY, NOW).ok
+    assert verify([public_key_of(new_signing_key())], headers, BODY, NOW).reason is Reason.MISMATCH
+    assert verify([public_key_of(key)], headers, BODY + b" ", NOW).reason is Reason.MISMATCH
+    assert verify([public_key_of(key)], signed(SECRET), BODY, NOW).reason is Reason.BAD_SIGNATURE
+    assert verify([key], headers, BODY, NOW).reason is Reason.BAD_KEY  # a private key is nobody's to give away
+
+
+@given(st.text(max_size=100), st.text(max_size=150), st.binary(max_size=50))
+def test_whatever_is_given_as_a_public_key_or_a_signature_nothing_falls_over(key: str, part: str, body: bytes) -> None:
+    for given_key, given_part in ((key, part), (RFC_PUBLIC, f"v1a,{part}"), (PUBLIC + key, part)):
+        assert fits(given_key, given_part, body) is False
 
 
 def test_what_we_sign_verifies() -> None:
