@@ -18,6 +18,7 @@ from service.errors import Refused, refused
 from service.failover import read_stored
 from service.ledger import Charge, decimal_of
 from service.logs import get_logger
+from service.pacing import TooBusy, Turns
 from service.receive import Receiver
 from service.store import Store
 from service.tasks import Placement, Task, TaskState, Verdict
@@ -69,6 +70,7 @@ class Adopter:
         catalogue: Catalogue,
         urls: CallbackUrls,
         clock: Clock,
+        turns: Turns,
         wake: Callable[[str], None],
     ) -> None:
         self._store = store
@@ -78,6 +80,7 @@ class Adopter:
         self._catalogue = catalogue
         self._urls = urls
         self._clock = clock
+        self._turns = turns
         self._wake = wake
 
     async def adopt(self, task: Task, find: Find) -> Adoption:
@@ -107,13 +110,14 @@ class Adopter:
         service = model.service if model else task.service
         query = Query((upstream_id,), service=service, batch=upstream.provider.batch > 1)
         name = upstream.provider.title
-        upstream.bucket.take(1, self._clock())
         try:
+            await self._turns.take(upstream.bucket)
             report = (await upstream.look(query)).get(upstream_id)
-        except Unheard as error:
+        except (TooBusy, Unheard) as error:
             text = f"{name} could not be asked for it now ({error}). Nothing has changed; try again later."
             later = refused(503, Category.TRANSIENT, text, "not_asked").refusal
-            raise Refused(replace(later, retry_after=error.retry_after or AGAIN_SECONDS)) from error
+            wait = error.seconds if isinstance(error, TooBusy) else error.retry_after
+            raise Refused(replace(later, retry_after=wait or AGAIN_SECONDS)) from error
         if report is None or report.state is State.UNKNOWN:
             raise _refuse(f"{name} knows no such task of this account")
         return report

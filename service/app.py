@@ -7,7 +7,6 @@ import logging
 import math
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -41,9 +40,11 @@ from service.lent import LentLooks
 from service.logs import get_logger
 from service.missing import tell_missing
 from service.operator import Operator
+from service.pacing import Turns
 from service.poll import LookQueue
 from service.preflight import Preflight
 from service.push import PushDesk
+from service.queries import QueryQueue
 from service.questions import Questions
 from service.receive import Receiver
 from service.reconcile import DoubtQueue
@@ -69,7 +70,7 @@ from service.upstreams import Upstreams, upstreams_of
 from service.vault import Vault
 from service.waiting import WaitingRoom
 from service.watch import Watcher
-from service.worker import Worker, finish
+from service.worker import Work, Worker, finish
 
 __all__ = ["Ringback", "create_app"]
 
@@ -115,7 +116,7 @@ class Ringback:
         self.tokens = CallbackTokens(secret_keys)
         self.urls = CallbackUrls(settings.public_url, self.tokens)
         self._upstream_client = upstream or upstream_client()
-        accounts = upstreams_of(settings, self.shapes, self._upstream_client, clock())
+        accounts = upstreams_of(settings, self.shapes, self._upstream_client, clock)
         self.vault = Vault(secret_keys)
         self.upstreams = Upstreams(accounts, self.vault)
         self.pushes = PushDesk(
@@ -152,12 +153,13 @@ class Ringback:
             store, sender, self.upstreams, failover, self.shapes, self.catalogue, self.audience, clock, timing,
             settings.submit_wait_seconds, self.operator,
         )  # fmt: skip
-        self.canceller = Canceller(store, receiver, self.upstreams)
+        turns = self.turns = Turns(clock)
+        self.canceller = Canceller(store, receiver, self.upstreams, turns)
         self.adopter = Adopter(
-            store, receiver, self.upstreams, self.shapes, self.catalogue, self.urls, clock, self._wake
+            store, receiver, self.upstreams, self.shapes, self.catalogue, self.urls, clock, turns, self._wake
         )
         self.reopener = Reopener(store, self.upstreams, self.shapes, self.catalogue, clock, self._wake)
-        self.finder = Finder(store, self.clients, self.upstreams, self.operator, self.catalogue, self.urls, clock)
+        self.finder = Finder(store, self.clients, self.upstreams, self.operator, self.catalogue, self.urls, turns)
         self.watcher = Watcher(
             store, self.finder, self.vault, self.teller, self.catalogue, clock, self._jitter, self._wake,
             self._told,
@@ -185,10 +187,10 @@ class Ringback:
             )  # fmt: skip
 
         for upstream in self.upstreams:
-            self.workers[f"look.{upstream.label}"] = Worker(f"look.{upstream.label}", looks(upstream), clock)
-            if upstream.has_list:
-                sweeps = SweepQueue(upstream, store, self.learned, clock, partial(self._wake, f"look.{upstream.label}"))
-                self.workers[f"sweep.{upstream.label}"] = Worker(f"sweep.{upstream.label}", sweeps, clock)
+            name, queue = f"look.{upstream.label}", looks(upstream)
+            sweeps = SweepQueue(upstream, store, self.learned, clock) if upstream.has_list else None
+            work: Work[Any] = QueryQueue(queue, sweeps) if sweeps else queue
+            self.workers[name] = Worker(name, work, clock, slots=32)
         for upstream in self.upstreams.providers:
             sends = SendQueue(upstream.name, self.upstreams, store, sender, clock, timing, _row_id)
             self.workers[f"send.{upstream.name}"] = Worker(f"send.{upstream.name}", sends, clock)

@@ -39,12 +39,6 @@ def spread(seconds: float, jitter: Jitter) -> int:
     return int(seconds * jitter(1 - SPREAD, 1 + SPREAD) * 1000)
 
 
-def loosely(seconds: float, jitter: Jitter) -> int:
-    """Milliseconds of a pause whose length was worked out: spread by no more than a second."""
-    loose = min(seconds, 5.0)
-    return int((seconds - loose) * 1000) + spread(loose, jitter)
-
-
 def next_delivery(
     tries: int,
     now: int,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from adapters.messages import Report, State
 from service.logs import get_logger
+from service.pacing import TooBusy, Turns
 from service.receive import Receiver
 from service.store import Store
 from service.tasks import Placement, Task, TaskState, Verdict
@@ -30,10 +31,11 @@ class Cancellation:
 
 
 class Canceller:
-    def __init__(self, store: Store, receiver: Receiver, upstreams: Upstreams) -> None:
+    def __init__(self, store: Store, receiver: Receiver, upstreams: Upstreams, turns: Turns) -> None:
         self._store = store
         self._receiver = receiver
         self._upstreams = upstreams
+        self._turns = turns
 
     async def cancel(self, task: Task) -> Cancellation:
         """Without success nothing has changed: it is too late, the send's outcome is still open, or the provider has no
@@ -75,9 +77,12 @@ class Canceller:
         if not upstream.cancels:
             return Cancellation(False, f"{name} has no way to cancel a task.")
         try:
+            await self._turns.take(upstream.bucket)
             if await upstream.cancel(upstream_id):
                 return Cancellation(True, f"{name} has canceled it.")
             return Cancellation(False, f"It is too late: {name} refuses to cancel it.")
+        except TooBusy:
+            return Cancellation(False, f"{name} is asked as often as it allows at the moment; try again in a minute.")
         except Unheard as error:
             log.event("cancel.unheard", task=task.id, provider=task.provider, reason=str(error))
             return Cancellation(

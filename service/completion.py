@@ -20,10 +20,7 @@ FULL = 400.0
 
 PRIOR = NormalDist(math.log(90.0), 0.6)
 PRIOR_WEIGHT = 4.0
-LEAST = 3.0
-"""Seconds between two looks at one video that every provider allows (wire notes 2)."""
-
-SHARE = 0.06
+SHARE = 0.07
 """The next look is due when this share of the videos that have come so far would be done."""
 
 
@@ -53,6 +50,11 @@ class Completion:
         return max(elapsed, self._when(wanted))
 
     @cached_property
+    def soonest(self) -> float:
+        """Seconds after the start before which a look is hardly worth it."""
+        return self.quantile(SHARE)
+
+    @cached_property
     def _heaped(self) -> Sequence[float]:
         """The share that is done by the end of each bin."""
         counts = self.counts or (0.0,) * BINS
@@ -80,18 +82,14 @@ class Completion:
         return math.exp(BINS * RATIO)
 
 
-def next_look(model: Completion, elapsed: float, first: float, every: float, slowest: float = 60.0) -> float:
+def next_glance(model: Completion, elapsed: float, every: float, slowest: float = 60.0) -> float:
     """Seconds until the next look at a video that was not done after `elapsed`.
 
-    The first one, after `first` seconds, is for what fails at once. Then none is made before some would be done, and
-    from then on one each time that a further share would be: never less than `every` apart, never more than `slowest`
-    or a quarter of the time so far (what has outlived all that was seen of its kind may be done any moment), but for
-    the long wait before the first videos are done."""
-    if elapsed < first:
-        return first - elapsed
-    soonest = model.quantile(SHARE)
-    if elapsed < soonest:
-        return max(soonest - elapsed, min(every, LEAST))
+    None is made before some would be done, and from then on one each time that a further share would be: never less
+    than `every` apart, never more than `slowest` or a quarter of the time so far (what has outlived all that was seen
+    of its kind may be done any moment), but for the long wait before the first videos are done."""
+    if elapsed + every / 2 < model.soonest:
+        return max(model.soonest - elapsed, every)
     return max(min(model.quantile(SHARE, elapsed) - elapsed, elapsed / 4, slowest), every)
 
 

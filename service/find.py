@@ -3,9 +3,8 @@ exactly like what nobody knows: in the answer, and in what the provider is asked
 
 from __future__ import annotations
 
-import asyncio
 import math
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -14,24 +13,17 @@ from adapters.messages import Category, Fields, Query, Report, State
 from adapters.providers import Provider
 from service.callback_urls import CallbackUrls
 from service.clients import Client, Clients
-from service.clock import Clock
 from service.deliveries import Subscription
 from service.errors import Refused, refused
 from service.logs import get_logger
 from service.operator import Operator
-from service.pacing import Bucket
-from service.silence import THROTTLED_SECONDS
+from service.pacing import Bucket, TooBusy, Turns
 from service.store import Store
 from service.tasks import Task
 from service.upstream import Unheard, Upstream
 from service.upstreams import Upstreams
 
 log = get_logger("watch")
-Sleep = Callable[[float], Awaitable[None]]
-
-LONGEST_WAIT_MS = 5_000
-"""How long a question may wait for its turn in an account's pace."""
-
 AGAIN_SECONDS = 5.0
 """After which somebody who could not be served may ask again, at least."""
 
@@ -63,8 +55,6 @@ class Found:
 
 
 class Finder:
-    """`sleep` waits for a turn, in seconds."""
-
     def __init__(
         self,
         store: Store,
@@ -73,8 +63,7 @@ class Finder:
         operator: Operator,
         catalogue: Catalogue,
         urls: CallbackUrls,
-        clock: Clock,
-        sleep: Sleep = asyncio.sleep,
+        turns: Turns,
     ) -> None:
         self._store = store
         self._clients = clients
@@ -82,8 +71,7 @@ class Finder:
         self._operator = operator
         self._catalogue = catalogue
         self._urls = urls
-        self._clock = clock
-        self._sleep = sleep
+        self._turns = turns
         self._lenders: dict[tuple[str, str], Bucket] = {}
 
     async def find(self, wish: Wish) -> Found | Task:
@@ -125,28 +113,19 @@ class Finder:
     async def _ask(self, wish: Wish, account: Upstream, service: str) -> Report | None:
         """None: it is not known there. Raises `Unheard`, and `Refused` if its turn would not come soon."""
         await self._take_turn(wish, account)
-        try:
-            heard = await account.look(Query((wish.upstream_id,), service))
-        except Unheard as error:
-            if error.throttled:
-                account.bucket.pause(self._clock() + int(THROTTLED_SECONDS * 1000))
-            raise
+        heard = await account.look(Query((wish.upstream_id,), service))
         report = heard.get(wish.upstream_id)
         return None if report is None or report.state is State.UNKNOWN else report
 
     async def _take_turn(self, wish: Wish, account: Upstream) -> None:
         """The pace of an operator's account is shared with its looks. Who lends keys, good or not, has one pace for all
         of them at each provider."""
-        bucket, now = account.bucket, self._clock()
         if account.lent:
-            fresh = Bucket(account.provider.looks_per_second, now)
-            bucket = self._lenders.setdefault((wish.client.id, account.name), fresh)
-        wait = 0 if bucket.room(now) else bucket.free_at - now
-        if wait > LONGEST_WAIT_MS:
-            raise _later(f"{account.provider.title} is asked as often as it allows.", wait / 1000)
-        bucket.take(1, now)
-        if wait > 0:
-            await self._sleep(wait / 1000)
+            account.bucket = self._lenders.setdefault((wish.client.id, account.name), account.bucket)
+        try:
+            await self._turns.take(account.bucket)
+        except TooBusy as error:
+            raise _later(f"{account.provider.title} is asked as often as it allows.", error.seconds) from error
 
     async def _owner(self, provider: Provider, report: Report) -> Task | None:
         """Whose task it is already: by its id; or, if it is a send whose answer was lost, by the callback URL in its

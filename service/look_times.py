@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from adapters.providers import Provider
-from service.backoff import HOUR, LONGEST_LOOK, Jitter, loosely, next_look, spread
+from service.backoff import HOUR, LONGEST_LOOK, Jitter, next_look, spread
+from service.completion import Completion, next_glance
 from service.tasks import TASK_EXPIRED, Placement, Verdict
 
 LAST_CALL_MS = 300_000
@@ -14,6 +15,9 @@ LAST_CALL_MS = 300_000
 UNHEARD_LOOKS, UNHEARD_MS = 3, 600_000
 """A task expires unheard after so many looks in a row, and so long after both the end of the upstream's memory and the
 start of this process: a start without a network expires nothing at once."""
+
+LISTED_SECONDS = 300.0
+"""Between looks at what the account's list says still runs."""
 
 LATE_MS = 7 * 24 * 3600 * 1000
 """How long after its send an expired task is still looked at, hourly: the paid result may be there."""
@@ -24,23 +28,50 @@ UNHEARD = replace(
 )
 
 
-class LookTimes:
-    """Of one provider; `started` is when this process began to look. Pauses are in seconds, times in milliseconds."""
+def look_pause(
+    provider: Provider,
+    every: float,
+    known: Completion | None,
+    elapsed: float,
+    *,
+    promised: bool = False,
+    listed: bool = False,
+) -> float:
+    """Seconds from one look at a task to the next, `elapsed` after its send; with 0.0 to the first one. `every` is the
+    account's usual pause, `known` how long such videos take (None: not known). `promised`: its upstream will call back;
+    `listed`: a list tells of its end. For these looks are only the net below: what fails early is told without them."""
+    if listed:
+        return LISTED_SECONDS
+    first = 0.0 if promised else min(provider.first_look_seconds, every)
+    if elapsed < first:
+        return first - elapsed
+    if known is None:
+        return provider.slow_look_seconds if promised else every
+    return next_glance(known, elapsed, every)
 
-    def __init__(self, provider: Provider, started: int, jitter: Jitter) -> None:
+
+class LookTimes:
+    """Of one account of a provider, whose usual pause is `every`; `started` is when this process began to look. Pauses
+    are in seconds, times in milliseconds."""
+
+    def __init__(self, provider: Provider, every: float, started: int, jitter: Jitter) -> None:
         self._retention_ms = provider.retention_seconds * 1000
+        self._floor_ms = int(min(provider.floor_seconds, every) * 1000)
+        self._grid_ms = int(every * 1000) if provider.batch > 1 else 1
         self._started = started
         self._jitter = jitter
 
     def again(self, placement: Placement, pause: float, now: int) -> int | None:
-        """After a look that heard something."""
-        rest = spread(HOUR, self._jitter) if given_up(placement) else loosely(pause, self._jitter)
-        return self._in_time(placement, now + rest, now)
+        """After a look that heard something. Where one query asks for many, looks fall due together."""
+        rest = spread(HOUR, self._jitter) if given_up(placement) else int(pause * 1000)
+        due_at = round((now + rest) / self._grid_ms) * self._grid_ms
+        return self._in_time(placement, max(due_at, now + self._floor_ms), now)
 
     def later(self, placement: Placement, pause: float, now: int, longest: float = LONGEST_LOOK) -> int | None:
         """After one that did not: ever later."""
         longest = HOUR if given_up(placement) else longest
-        return self._in_time(placement, next_look(pause, placement.misses, now, self._jitter, longest), now)
+        due_at = next_look(pause, placement.misses, now, self._jitter, longest)
+        return self._in_time(placement, max(due_at, now + self._floor_ms), now)
 
     def rarely(self, now: int) -> int:
         return now + spread(HOUR, self._jitter)

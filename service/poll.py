@@ -17,16 +17,15 @@ from adapters.messages import ENDED, Failure, Query, Report, State
 from service.backoff import LONGEST_LOOK, Jitter
 from service.callback_urls import CallbackUrls
 from service.clock import Clock
-from service.completion import next_look
 from service.learning import Learned
 from service.logs import get_logger
-from service.look_times import UNHEARD, LookTimes
+from service.look_times import UNHEARD, LookTimes, look_pause
 from service.operator import Operator
 from service.receive import Receiver
 from service.silence import Silence
 from service.store import Queue, Store
 from service.tasks import TASK_EXPIRED, Placement, Task, TaskState, Verdict
-from service.upstream import LISTED_SECONDS, Unheard, Upstream
+from service.upstream import Unheard, Upstream
 
 log = get_logger("poll")
 LEASE_MS = 60_000
@@ -75,22 +74,23 @@ class LookQueue:
         self._operator = operator
         self._learned = learned
         self._silence = Silence(upstream, store, operator, clock)
-        self._times = LookTimes(upstream.provider, clock(), jitter)
+        self._times = LookTimes(upstream.provider, upstream.every, clock(), jitter)
         self._catalogue = catalogue
         self._urls = urls
         self._clock = clock
 
-    async def claim(self, room: int) -> Sequence[Look]:
+    async def claim(self, room: int, *, hinted: bool = False) -> Sequence[Look]:
+        """`hinted`: only at what something says has ended."""
         await self._silence.notice()
         now = self._clock()
-        queries = min(room, self._upstream.looks_now(now))
+        queries = min(room, self._upstream.bucket.room(now))
         if not queries:
             return ()
         batch = self._upstream.provider.batch
         placements = await self._store.placements.claim_looks(
-            self._upstream.name, now, now + LEASE_MS, queries * batch, self._upstream.holds
+            self._upstream.name, now, now + LEASE_MS, queries * batch, self._upstream.holds, hinted=hinted
         )
-        looks = await self._looks(placements, batch)
+        looks = await self._looks(placements, batch) if placements else []
         self._upstream.bucket.take(len(looks), now)
         return looks
 
@@ -185,7 +185,9 @@ class LookQueue:
 
     async def _unheard(self, placement: Placement, task: Task, error: Unheard) -> None:
         now = self._clock()
-        if self._times.unheard(placement, now):
+        if error.throttled and not self._times.forgotten(placement, now):
+            await self._store.placements.put_back(placement, self._upstream.bucket.free_at)
+        elif self._times.unheard(placement, now):
             await self._expire(placement, task, UNHEARD, self._times.rarely(now))
         else:
             await self._later(placement, str(error))
@@ -205,7 +207,7 @@ class LookQueue:
 
     async def _later(self, placement: Placement, trouble: str = "", longest: float = LONGEST_LOOK) -> None:
         now = self._clock()
-        due_at = self._times.later(placement, await self._pause(placement), now, longest)
+        due_at = self._times.later(placement, await self._pause(placement, listed=False), now, longest)
         reason = _reason(placement, trouble=trouble)
         await self._store.placements.looked(placement, due_at, now, heard=False, reason=reason)
 
@@ -213,19 +215,18 @@ class LookQueue:
         name, label = self._upstream.name, self._upstream.label
         await self._operator.tell("upstream.unknown_word", f"{label}:{word}", provider=name, word=word)
 
-    async def _pause(self, placement: Placement) -> float:
+    async def _pause(self, placement: Placement, *, listed: bool = True) -> float:
         """Seconds to the next look. Whoever will call back is looked at slowly until it has."""
-        provider = self._upstream.provider
+        provider, now = self._upstream.provider, self._clock()
         promised = not placement.watched and self._urls.of(provider, placement.id) is not None
-        if promised and not await self._store.placements.called_back(placement.id):
-            return provider.slow_look_seconds
-        now, every = self._clock(), self._upstream.every
-        if self._upstream.is_swept(now):
-            return LISTED_SECONDS
-        known = await self._learned.of(provider.name, placement.workload)
-        if known is None:
-            return every
-        return next_look(known, (now - placement.sent_at) / 1000, provider.first_look_seconds, every)
+        return look_pause(
+            provider,
+            self._upstream.every,
+            await self._learned.of(provider.name, placement.workload),
+            (now - placement.sent_at) / 1000,
+            promised=promised and not await self._store.placements.called_back(placement.id),
+            listed=listed and self._upstream.is_swept(now),
+        )
 
     async def _learn(self, placement: Placement, report: Report) -> None:
         """How long a video took, by the upstream's own clock where it says it."""

@@ -23,7 +23,7 @@ from adapters.messages import (
     Unsupported,
 )
 from service.allowances import Limited
-from service.backoff import FIRST_DOUBT, Jitter, next_send, spread
+from service.backoff import FIRST_DOUBT, Jitter, next_send
 from service.callback_urls import CallbackUrls
 from service.clock import Clock
 from service.completion import Completion
@@ -31,12 +31,13 @@ from service.failover import ACCOUNT_TROUBLE, Failover, Nature, No, read_stored
 from service.http import Lost, NotSent
 from service.learning import Learned
 from service.logs import get_logger
+from service.look_times import look_pause
 from service.operator import Operator
 from service.receive import Receiver
 from service.store import Placed, Store
 from service.tasks import NOT_ACCEPTED, Placement, Task, Verdict
 from service.timing import Timing
-from service.upstream import LISTED_SECONDS, Upstream
+from service.upstream import Upstream
 from service.upstreams import Upstreams
 from service.workload import workload_at
 
@@ -215,12 +216,10 @@ class Sender:
     ) -> None:
         now = self._clock()
         provider = upstream.provider
-        called_back = self._urls.of(provider, placement) is not None
-        first = provider.slow_look_seconds if called_back else min(provider.first_look_seconds, upstream.every)
-        if upstream.is_swept(now):
-            first = LISTED_SECONDS
-        look_at = now + spread(first, self._jitter)
-        expected_at = now + int(known.quantile(0.5) * 1000) if known else None
+        promised, listed = self._urls.of(provider, placement) is not None, upstream.is_swept(now)
+        first = look_pause(provider, upstream.every, known, 0.0, promised=promised, listed=listed)
+        look_at = now + int(first * 1000)
+        expected_at = now + int(known.soonest * 1000) if known else None
         await self._keep(task, placement, acceptance.task_id, look_at, kind, expected_at)
         upstream.avoid(0)
         self._wake(f"look.{upstream.label}")

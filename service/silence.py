@@ -22,9 +22,6 @@ hour: its end is noticed soon, however much all tasks have slowed down together.
 WAKE_MS = 60_000
 """The least time between two wakes: an account that is heard every other time wakes nobody all the time."""
 
-THROTTLED_SECONDS, LONGEST_REST = 10.0, 300.0
-"""How long an account rests that said that it is too much, at least and at most."""
-
 
 class Silence:
     """Of one account. The operator is told of its beginning and of its end, once each, unless the key is lent."""
@@ -46,9 +43,6 @@ class Silence:
         health.unheard(now)
         lasts = now - (now if health.since is None else health.since)
         self._scout_at = now + min(max(lasts // SCOUT_SHARE, SOONEST_SCOUT_MS), int(LONGEST_LOOK * 1000))
-        if error.throttled:
-            pause = min(max(error.retry_after or 0.0, THROTTLED_SECONDS), LONGEST_REST)
-            self._upstream.bucket.pause(now + int(pause * 1000))
         if error.refused and not self._upstream.lent:
             label, name = self._upstream.label, self._upstream.name
             await self._operator.tell("upstream.look_refused", label, provider=name, reason=str(error))

@@ -8,7 +8,7 @@ fails early.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from adapters.base import ListAdapter
@@ -18,7 +18,7 @@ from service.learning import Learned
 from service.logs import get_logger
 from service.store import Store
 from service.store.placements import Watched
-from service.upstream import Unheard, Upstream
+from service.upstream import Declined, Unheard, Upstream
 
 log = get_logger("sweep")
 FEWEST = 3
@@ -52,6 +52,7 @@ class Sweep:
     """One pass over the list. `judged` are the tasks that must be in it if they have not ended."""
 
     judged: Sequence[Watched]
+    begun_at: int
     since: int
     until: int
     size: int
@@ -70,9 +71,14 @@ class Sweep:
         return Listing(leaf.number * self.size, self.size, leaf.state, since=self.since, until=self.until)
 
     def heard(self, leaf: Leaf, page: Page) -> None:
+        """After the first page the last one is next: what ends meanwhile moves others up, to pages that are still to be
+        read. In the other direction they would be missed."""
         self.seen.update({report.task_id: report.state for report in page.reports})
         if leaf.number == 0:
-            self.left += [Leaf(leaf.state, number) for number in range(1, -(-page.total // self.size))]
+            self.left += [Leaf(leaf.state, number) for number in range(-(-page.total // self.size) - 1, 0, -1)]
+
+    def give_up(self) -> None:
+        self.broken, self.left = True, []
 
     @property
     def done(self) -> bool:
@@ -80,13 +86,10 @@ class Sweep:
 
 
 class SweepQueue:
-    """The list of one account as a worker sees it; its items are pages. `wake` rouses the looks."""
+    """The list of one account, page by page."""
 
-    def __init__(
-        self, upstream: Upstream, store: Store, learned: Learned, clock: Clock, wake: Callable[[], None]
-    ) -> None:
+    def __init__(self, upstream: Upstream, store: Store, learned: Learned, clock: Clock) -> None:
         self._learned = learned
-        self._wake = wake
         self._upstream = upstream
         self._store = store
         self._clock = clock
@@ -95,20 +98,21 @@ class SweepQueue:
         self._whole_at = 0
         self._probe_at = 0
         self._size = 0
+        self._failures = 0
         self._waiting: frozenset[str] = frozenset()
 
     async def claim(self, room: int) -> Sequence[Leaf]:
         now = self._clock()
-        if self._sweep is None:
-            if now < self._next_at:
-                return ()
+        pages = min(room, self._upstream.bucket.room(now))
+        if not pages:
+            return ()
+        if self._sweep is None and now >= self._next_at:
             self._next_at = now + IDLE_MS
             self._sweep = await self._begin(now)
         if self._sweep is None or not self._sweep.left:
             return ()
-        leaves = self._sweep.take(min(room, self._upstream.bucket.room(now)))
+        leaves = self._sweep.take(pages)
         self._upstream.bucket.take(len(leaves), now)
-        self._upstream.pages_wanted = len(self._sweep.left)
         return leaves
 
     async def next_due(self) -> int | None:
@@ -128,9 +132,9 @@ class SweepQueue:
             self._heard(sweep, item, page)
         finally:
             sweep.open -= 1
-        if sweep.done or (sweep.broken and not sweep.open):
-            self._sweep, self._upstream.pages_wanted = None, 0
-            await (self._leave(sweep.judged) if sweep.broken else self._conclude(sweep))
+        if sweep.done:
+            self._sweep = None
+            await (self._broke(sweep) if sweep.broken else self._conclude(sweep))
 
     async def _begin(self, now: int) -> Sweep | None:
         watched = await self._store.placements.watched(self._upstream.name, self._upstream.holds)
@@ -148,7 +152,7 @@ class SweepQueue:
         first = min(each.sent_at for each in judged) - SKEW_MS
         states = (RUNNING, QUEUED) if whole else (RUNNING,)
         leaves = [Leaf(state, 0) for state in states]
-        return Sweep(judged, first, until + LAG_MS, self._page_size(now), whole, leaves)
+        return Sweep(judged, now, first, until + LAG_MS, self._page_size(now), whole, leaves)
 
     def _page_size(self, now: int) -> int:
         """The largest that the account's list is known to give; asked anew once an hour."""
@@ -158,32 +162,38 @@ class SweepQueue:
         return self._size
 
     def _heard(self, sweep: Sweep, leaf: Leaf, page: Page) -> None:
+        if sweep.broken:
+            return
         if page.limit < sweep.size and page.total > len(page.reports):
-            self._size, sweep.broken = page.limit, True  # it gives less than was asked for, and numbers its pages so
+            self._size = page.limit  # it gives less than was asked for, and numbers its pages so
             self._next_at = self._clock()
+            sweep.give_up()
             log.event("sweep.smaller_pages", account=self._upstream.label, size=page.limit)
         else:
             sweep.heard(leaf, page)
 
     def _failed(self, sweep: Sweep, error: Unheard | Unsupported) -> None:
+        """Trouble is waited out, ever longer; a list that cannot be asked so is asked for smaller pages, then not."""
         assert isinstance(self._upstream.adapter, ListAdapter)
-        sweep.broken = True
-        sweep.left = []
-        now, usual = self._clock(), self._upstream.adapter.usual_page
-        if isinstance(error, Unheard) and error.throttled:
-            self._next_at = max(now + EVERY_MS, self._upstream.bucket.free_at)
-        elif self._size > usual:
-            self._size, self._next_at = usual, now + EVERY_MS
-        else:
-            self._next_at = now + OFF_MS
+        sweep.give_up()
+        self._failures += 1
+        pause, usual = min(EVERY_MS * 2 ** min(self._failures, 16), OFF_MS), self._upstream.adapter.usual_page
+        if isinstance(error, Declined | Unsupported):
+            pause = EVERY_MS if self._size > usual else OFF_MS
+            self._size = usual
+        self._next_at = max(self._clock() + pause, self._upstream.bucket.free_at)
         log.event("sweep.unheard", account=self._upstream.label, reason=str(error))
+
+    async def _broke(self, sweep: Sweep) -> None:
+        """What the list cannot say for a while is looked at singly."""
+        if not self._upstream.is_swept(self._next_at):
+            await self._leave(sweep.judged)
 
     async def _leave(self, watched: Sequence[Watched]) -> None:
         """Single looks take over, of what they had left to the list too."""
         if self._upstream.swept_at:
             self._upstream.swept_at = 0
             await self._store.placements.hint([each.id for each in watched], None, self._clock())
-            self._wake()
 
     async def _conclude(self, sweep: Sweep) -> None:
         now = self._clock()
@@ -193,6 +203,6 @@ class SweepQueue:
         gone = [each.id for each in sweep.judged if each.upstream_id not in here]
         if gone:
             await self._store.placements.hint(gone, "list", now)
-            self._wake()
+        self._failures = 0
         self._upstream.swept_at = now
-        self._next_at = max(now, self._next_at - IDLE_MS + EVERY_MS)
+        self._next_at = max(now, sweep.begun_at + EVERY_MS)

@@ -156,7 +156,7 @@ class Placement:
     nothing, `empty` successes without a video. `account` is the upstream key that created it ("" before keys had
     names), `lost_at` when its answer was given up, `outcome` the upstream's last word, `credential` the sealed upstream
     key of a watcher until the end, where it is not one of ours. `workload` is what kind of video it is, for how long
-    such videos take; `expected_at` when half of them would be done; `hinted_by` what made the next look due at once.
+    such videos take; `expected_at` when the first of them would be done; `hinted_by` what made the next look due now.
     `watched`: it is no send of ours (see `Task.watched`)."""
 
     id: str

@@ -8,6 +8,7 @@ from dataclasses import replace
 from adapters.base import Adapter, BatchAdapter, CancelAdapter, ListAdapter
 from adapters.messages import Category, Listing, Page, Query, Report, Request, Response, Unreadable
 from adapters.providers import Provider
+from service.clock import Clock
 from service.health import Health
 from service.http import Client, NoReply, send_upstream, upstream_request
 from service.pacing import Bucket
@@ -15,9 +16,6 @@ from service.store import Seat
 from service.vault import hash_key
 
 LOOK_SECONDS = 20.0
-LISTED_SECONDS = 300.0
-"""Between looks at what the account's list says still runs."""
-
 SWEPT_MS = 10_000
 """How long after a sweep of its list an account counts as swept."""
 
@@ -62,7 +60,7 @@ class Upstream:
         base_url: str,
         key: str,
         every: float,
-        now: int,
+        clock: Clock,
         account: str = "",
         holds: tuple[str, ...] = (),
         lent: bool = False,
@@ -75,14 +73,13 @@ class Upstream:
         self.adapter = adapter
         self.every = every
         self.swept_at = 0
-        self.pages_wanted = 0
-        self._pages_turn = False
-        self.bucket = Bucket(provider.looks_per_second, now)
-        self.sends = Bucket(RESENDS_PER_SECOND, now)
+        self.bucket = Bucket(provider.looks_per_second, clock())
+        self.sends = Bucket(RESENDS_PER_SECOND, clock(), saved=1000.0)
         self.health = Health()
         self.most_active = most_active
         self.rests_until = 0
         self._trouble_until = 0
+        self._clock = clock
         self._client = client
         self._base_url = base_url.rstrip("/")
         self._key = key
@@ -91,14 +88,6 @@ class Upstream:
     def name(self) -> str:
         """Of the provider."""
         return self.provider.name
-
-    def looks_now(self, now: int) -> int:
-        """How many looks may be made now. Of what the bucket gives, half is left to a list that waits for pages."""
-        room = self.bucket.room(now)
-        if not (room and self.pages_wanted):
-            return room
-        self._pages_turn = not self._pages_turn  # a single one goes to each in turn
-        return room - min(self.pages_wanted, (room + self._pages_turn) // 2)
 
     def is_swept(self, now: int) -> bool:
         """Whether its list tells what has ended, so that single looks need not."""
@@ -123,10 +112,8 @@ class Upstream:
     def with_key(self, key: str) -> Upstream:
         """The same API with a key that a watcher lends: an account of its own, with a pace of its own."""
         account = f"key:{hash_key(key)[:16]}"
-        return Upstream(
-            self.provider, self.adapter, self._client, self._base_url, key, self.every, 0, account, (account,),
-            lent=True,
-        )  # fmt: skip
+        same = (self.provider, self.adapter, self._client, self._base_url)
+        return Upstream(*same, key, self.every, self._clock, account, (account,), lent=True)
 
     def serves(self, account: str) -> bool:
         return not self.holds or account in self.holds
@@ -200,6 +187,8 @@ class Upstream:
             return False
         try:
             response = await self._send(self.adapter.write_cancel(upstream_id), LOOK_SECONDS, fresh=False)
+            if not 200 <= response.status < 300:
+                self._check(response)
             return self.adapter.read_cancel_reply(response)
         except NoReply as error:
             raise Unheard(error.reason) from error
@@ -220,6 +209,8 @@ class Upstream:
         status, refusal = response.status, self.adapter.read_refusal(response)
         if status in REFUSED or refusal.failure.category in (Category.AUTH, Category.BILLING):
             raise Unheard(f"HTTP {status}, {refusal.failure.category}", refused=True)
+        if status == 429:
+            self.bucket.slow(self._clock(), refusal.retry_after)
         if status == 429 or status >= 500:
             raise Unheard(f"HTTP {status}", throttled=status == 429, retry_after=refusal.retry_after)
 

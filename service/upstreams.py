@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from adapters.base import Adapter
+from service.clock import Clock
 from service.http import Client
 from service.settings import Account, Settings
 from service.store import Seat
@@ -67,7 +68,9 @@ class Upstreams:
             return None
 
 
-def upstreams_of(settings: Settings, shapes: Mapping[str, Adapter], client: Client, now: int) -> tuple[Upstream, ...]:
+def upstreams_of(
+    settings: Settings, shapes: Mapping[str, Adapter], client: Client, clock: Clock
+) -> tuple[Upstream, ...]:
     return tuple(
         Upstream(
             account.provider,
@@ -76,7 +79,7 @@ def upstreams_of(settings: Settings, shapes: Mapping[str, Adapter], client: Clie
             account.base_url,
             account.api_key.get_secret_value(),
             account.poll_seconds,
-            now,
+            clock,
             account.name,
             _held_by(account, settings.accounts),
             most_active=account.most_active,

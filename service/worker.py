@@ -41,6 +41,7 @@ class Worker(Generic[T]):
         self._active: set[asyncio.Task[None]] = set()
         self._woken = asyncio.Event()
         self._stopping = False
+        self._sleeps_until = 0
         self.running = False
 
     def wake(self) -> None:
@@ -72,6 +73,17 @@ class Worker(Generic[T]):
         while items := await self._work.claim(self._slots):
             count += len(items)
             await asyncio.gather(*(self._work.handle(item) for item in items))
+        return count
+
+    async def step(self) -> int:
+        """As `tick`, but only if `run` would not sleep now: until something is due, or it is woken."""
+        if not self._woken.is_set() and self._clock() < self._sleeps_until:
+            return 0
+        self._woken.clear()
+        count = await self.tick()
+        due = await self._work.next_due()
+        idle = self._clock() + IDLE_MS
+        self._sleeps_until = idle if due is None else min(due, idle)
         return count
 
     async def _start_due(self) -> bool:

@@ -192,11 +192,26 @@ class World:
         await self.ringback.close()
 
     async def settle(self, seconds: float = 60.0, step: float = 1.0) -> None:
-        """Turns the clock in steps; after each, callbacks due are sent and every queue is worked off."""
+        """Turns the clock in steps; after each, callbacks due are sent and every queue is worked off. Within a step
+        queries go on at their account's pace."""
         for _ in range(max(1, int(seconds / step))):
-            self.clock.turn(step)
+            end = self.clock.now + int(step * 1000)
+            while (turn := await self._next_turn()) is not None and turn < end:
+                self.clock.now = turn
+                await self.tick()
+            self.clock.now = end
             await self.upstreams.send_due_callbacks()
             await self.tick()
+
+    async def _next_turn(self) -> int | None:
+        """When the first account may be asked again that has more to be asked than its pace allows now."""
+        turns = [
+            upstream.bucket.free_at
+            for upstream in self.ringback.upstreams
+            if not upstream.bucket.room(self.clock.now)
+            and await self.ringback.workers[f"look.{upstream.label}"]._work.next_due() == upstream.bucket.free_at
+        ]
+        return min(turns, default=None)
 
     async def tick(self) -> None:
         while sum([await worker.tick() for worker in self.ringback.workers.values()]):

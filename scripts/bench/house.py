@@ -62,10 +62,11 @@ class House:
         self._ids.append(await self._way.wire.create(self._client, f"video {number} {self._way.marker}"))
 
     async def step(self) -> None:
-        """The queues run side by side in the server, and none of them is always first; so it is here."""
+        """The queues run side by side in the server, and none of them is always first; so it is here. As there, one
+        that nothing wakes sleeps until something is due."""
         workers = list(self._ringback.workers.values())
         self._chance.shuffle(workers)
-        while sum([await worker.tick() for worker in workers]):
+        while sum([await worker.step() for worker in workers]):
             pass
 
     async def found(self, numbers: range) -> Sequence[int | None]:

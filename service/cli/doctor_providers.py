@@ -38,7 +38,7 @@ async def check_providers(settings: Settings, client: Client, clock: Clock) -> l
         names = ", ".join(row.api_key_env for row in settings.catalogue.providers.values())
         return [problem("providers", "No provider is configured: every task is refused.", f"Set one of {names}.")]
     shapes = {name: shape(settings.catalogue) for name, shape in SHAPES.items()}
-    upstreams = upstreams_of(settings, shapes, client, clock())
+    upstreams = upstreams_of(settings, shapes, client, clock)
     heard = await asyncio.gather(*(_asked(upstream, clock) for upstream in upstreams))
     known = variables(settings.catalogue.providers)
     return [*(_key(each, known[f"{each.upstream.name}_base_url"]) for each in heard), _clock(heard)]

@@ -33,16 +33,40 @@ class PlacementVerbs:
         self._engine = engine
 
     async def claim_looks(
-        self, provider: str, now: int, lease: int, limit: int, accounts: Collection[str] = ()
+        self,
+        provider: str,
+        now: int,
+        lease: int,
+        limit: int,
+        accounts: Collection[str] = (),
+        *,
+        hinted: bool = False,
     ) -> list[Placement]:
         """Takes the placements of one provider that are due for a look; with `accounts` only theirs, else those that
-        need no watcher's key."""
+        need no watcher's key. `hinted`: only those of which something says that they have ended.
+
+        Those come first in any case, then what may be done by now, then what is too young for that."""
         change = "due_at = :lease, claimed_at = :now"
         theirs, names = accounts_of(accounts)
-        where = f"provider = :provider AND due_at <= :now AND {LOOKED_AT} AND {theirs}"
-        # What something says has ended comes first, then what is closest to its end.
-        order = "CASE WHEN hinted_by IS NULL THEN 1 ELSE 0 END, coalesce(expected_at, due_at), due_at"
+        only = " AND hinted_by IS NOT NULL" if hinted else ""
+        where = f"provider = :provider AND due_at <= :now{only} AND {LOOKED_AT} AND {theirs}"
+        order = (
+            "CASE WHEN hinted_by IS NOT NULL THEN 0 WHEN coalesce(expected_at, 0) <= :now THEN 1 ELSE 2 END, due_at, id"
+        )
         return await self._claim(change, where, order, provider=provider, now=now, lease=lease, limit=limit, **names)
+
+    async def put_back(self, placement: Placement, due_at: int) -> None:
+        """A look that could not be made for a reason that is not the task's; what hinted at it still does."""
+
+        def verb(tx: Transaction) -> None:
+            tx.run(
+                "UPDATE placements SET claimed_at = NULL,"
+                " due_at = CASE WHEN due_at = :lease THEN :due_at ELSE due_at END"
+                f" WHERE id = :id AND {LOOKED_AT}",
+                id=placement.id, lease=placement.due_at, due_at=due_at,
+            )  # fmt: skip
+
+        await self._engine.write(verb)
 
     async def wake(self, provider: str, at: int, accounts: Collection[str] = ()) -> int:
         """The upstream is heard again: what is stalled is due at `at`, unless it is sooner. Returns how many were."""
@@ -170,13 +194,14 @@ class PlacementVerbs:
     async def hint(self, placements: Sequence[str], by: str | None, now: int) -> None:
         """A look is due now, because something says that these have ended (`by`), or that it will not say so any more
         (None). Those that are being looked at are left alone, and those that are stalled, which slow down by themselves
-        and are woken when their account is heard."""
+        and are woken when their account is heard. Who hinted first is who is remembered."""
 
         def verb(tx: Transaction) -> None:
             for placement in placements:
                 tx.run(
-                    "UPDATE placements SET due_at = :now, hinted_by = :by WHERE id = :id AND verdict = 'accepted'"
-                    " AND claimed_at IS NULL AND due_at > :now AND misses = 0",
+                    "UPDATE placements SET due_at = CASE WHEN due_at > :now THEN :now ELSE due_at END, hinted_by = :by"
+                    " WHERE id = :id AND verdict = 'accepted' AND claimed_at IS NULL AND due_at IS NOT NULL"
+                    " AND hinted_by IS NULL AND misses = 0",
                     id=placement, by=by, now=now,
                 )  # fmt: skip
 

@@ -125,7 +125,7 @@ class TaskVerbs:
     ) -> Task | None:
         """The upstream took the send. A callback that overtook its answer makes the look due now. None when the task
         had moved on already (adopted by its callback); the upstream's id is kept all the same. `workload` and
-        `expected_at` say what kind of video it is, and when half of such are done."""
+        `expected_at` say what kind of video it is, and when the first of such are done."""
 
         def verb(tx: Transaction) -> Task | None:
             hold(tx, placement)

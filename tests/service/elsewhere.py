@@ -70,4 +70,4 @@ def turning(it: World) -> None:
     async def sleep(seconds: float) -> None:
         it.clock.turn(seconds)
 
-    it.ringback.finder._sleep = sleep
+    it.ringback.turns.sleep = sleep

@@ -23,7 +23,7 @@ SPOKEN = {name: shape(CATALOGUE) for name, shape in SHAPES.items()}
 def upstreams(*names: str) -> Sequence[Upstream]:
     client = httpx.AsyncClient()
     return [
-        Upstream(PROVIDERS[name], SPOKEN[PROVIDERS[name].shape], client, "http://upstream.test", "key", 5.0, 0)
+        Upstream(PROVIDERS[name], SPOKEN[PROVIDERS[name].shape], client, "http://upstream.test", "key", 5.0, lambda: 0)
         for name in names
     ]
 

@@ -13,11 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.completion import FULL, Completion, next_look
+from adapters.providers import PROVIDERS
+from service.completion import FULL, Completion
+from service.look_times import look_pause
 from service.store import Store
 from tests.service.nouns import ENGINES, opened
 
 SECONDS = st.floats(0.0, 20_000.0)
+GATEWAY = PROVIDERS["laozhang"]
 
 
 def learned(median: float, spread: float, videos: int = 300, seed: int = 7) -> Completion:
@@ -63,25 +66,23 @@ def test_quantiles_rise_and_never_lie_in_the_past(
     assert elapsed <= model.quantile(low, elapsed) <= model.quantile(high, elapsed) + 1e-6
 
 
-@given(st.lists(SECONDS, max_size=10), SECONDS, st.floats(0.5, 30.0), st.floats(0.5, 30.0))
+@given(st.lists(SECONDS, max_size=10), SECONDS, st.floats(3.0, 30.0))
 def test_a_look_is_never_sooner_than_allowed_nor_put_off_for_ever(
-    videos: list[float], elapsed: float, first: float, every: float
+    videos: list[float], elapsed: float, every: float
 ) -> None:
     model = Completion()
     for seconds in videos:
         model = model.with_one(seconds)
-    pause = next_look(model, elapsed, first, every)
-    assert pause > 0
-    if elapsed >= first:
-        assert pause >= min(every, 3.0) or math.isclose(every, pause)
-        assert pause <= max(60.0, every, model.quantile(0.06))
+    pause = look_pause(GATEWAY, every, model, elapsed)
+    assert 0 < pause <= max(60.0, every, model.soonest)
+    assert pause >= every or elapsed + pause == pytest.approx(GATEWAY.first_look_seconds)
 
 
 def looks_at(seconds: float, model: Completion) -> list[float]:
     """When a video that takes `seconds` is looked at, until it is found done."""
     at, looks = 0.0, []
     while at < seconds:
-        at += next_look(model, at, 3.0, 5.0)
+        at += look_pause(GATEWAY, 5.0, model, at)
         looks.append(at)
     return looks
 
@@ -99,8 +100,8 @@ def test_what_has_outlived_all_others_is_not_left_alone() -> None:
     model = Completion()
     for _ in range(40):
         model = model.with_one(10.0)
-    assert next_look(model, 12.0, 3.0, 5.0) == 5.0
-    assert next_look(model, 60.0, 3.0, 5.0) <= 15.0
+    assert look_pause(GATEWAY, 5.0, model, 12.0) == 5.0
+    assert look_pause(GATEWAY, 5.0, model, 60.0) <= 15.0
 
 
 def test_what_takes_far_longer_than_usual_is_still_looked_at() -> None:

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.anyio
 LOOPS = {"doubt", "deliver", "replay", "retention"} | {
     f"{kind}.{provider}" for kind in ("send", "look") for provider in PROVIDERS
 }
-LOOPS |= {f"look.{provider}:watchers" for provider in PROVIDERS} | {"sweep.dashscope"}
+LOOPS |= {f"look.{provider}:watchers" for provider in PROVIDERS}
 
 
 @asynccontextmanager

@@ -31,7 +31,7 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
 
 def upstream(client: httpx.AsyncClient, name: str) -> Upstream:
     row = PROVIDERS[name]
-    return Upstream(row, SHAPES[row.shape](builtin()), client, f"http://upstreams.test/{name}", "sk-1", 5, 0)
+    return Upstream(row, SHAPES[row.shape](builtin()), client, f"http://upstreams.test/{name}", "sk-1", 5, lambda: 0)
 
 
 async def ordered(client: httpx.AsyncClient, name: str) -> str:

@@ -694,7 +694,7 @@ async def test_questions_that_would_wait_long_for_their_turn_are_sent_away(tmp_p
         async def sleep(seconds: float) -> None:
             waits.append(seconds)
 
-        it.ringback.finder._sleep = sleep
+        it.ringback.turns.sleep = sleep
         replies = [await watch(it, ACEDATA, f"id-{number}", upstream_key=OWN_KEY) for number in range(4)]
         assert [one.status_code for one in replies] == [404, 404, 503, 503]
         assert 1 <= int(replies[-1].headers["retry-after"]) <= 10
