@@ -12,16 +12,18 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from functools import cache
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass
 
 from scripts.bench.figures import Goal, Row, figures_of, judge, table
-from scripts.bench.house import Way, play_house
+from scripts.bench.house import Watched, Way, play_house
 from scripts.bench.plain import play_plain
-from scripts.bench.turned import Course, Load
-from scripts.bench.wires import ACEDATA, DASHSCOPE, LAOZHANG, Wire
+from scripts.bench.turned import Load
+from scripts.bench.wires import ACEDATA, DASHSCOPE, LAOZHANG
 
 RATES = (10.0, 100.0, 500.0)
 WAYS: Mapping[str, Way] = {
@@ -39,16 +41,38 @@ GOALS: Mapping[str, Goal] = {
 }
 
 
+@dataclass(frozen=True)
+class Job:
+    """A load and who watches it: Ringback in one of its ways, or (`limits` is not None) the plain loop at that way's
+    provider. Every job is a world of its own, so they may run side by side."""
+
+    kind: str
+    load: Load
+    limits: bool | None = None
+
+    @property
+    def title(self) -> str:
+        way = WAYS[self.kind]
+        if self.limits is None:
+            return f"{way.title}, {self.load.rate:g} a minute: Ringback"
+        return f"{way.wire.provider}, {self.load.rate:g} a minute: plain loop{' within limits' if self.limits else ''}"
+
+    def run(self) -> Watched:
+        started, way = time.monotonic(), WAYS[self.kind]
+        if self.limits is None:
+            watched = asyncio.run(play_house(way, self.load))
+        else:
+            watched = Watched(asyncio.run(play_plain(way.wire, self.load, limits=self.limits)))
+        print(f"{self.title} ({time.monotonic() - started:.0f} s)", file=sys.stderr, flush=True)
+        return watched
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     chosen = _options().parse_args(argv)
-    rows = []
-    plain = cache(lambda wire, load, limits: _plain(wire, load, limits=limits))
-    for kind in chosen.kind or WAYS:
-        for rate in chosen.rate or RATES:
-            load = load_of(rate, quick=chosen.quick, seed=chosen.seed)
-            wire = WAYS[kind].wire
-            rows.append(_row(kind, load, plain(wire, load, False), plain(wire, load, True)))
-    told = table(rows, load.patience)
+    kinds, rates = chosen.kind or list(WAYS), chosen.rate or RATES
+    loads = [load_of(rate, quick=chosen.quick, seed=chosen.seed) for rate in rates]
+    rows = _rows([(kind, load) for kind in kinds for load in loads])
+    told = table(rows, loads[0].patience)
     if chosen.json:
         print(told, file=sys.stderr)
         print(json.dumps([row.as_json() for row in rows], indent=2))
@@ -57,34 +81,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _rows(wanted: Sequence[tuple[str, Load]]) -> list[Row]:
+    """The longest jobs begin first; providers that are asked for in several ways have their plain loops once."""
+    plain = {(WAYS[kind].wire.provider, load): kind for kind, load in reversed(wanted)}
+    jobs = [Job(kind, load) for kind, load in wanted]
+    jobs += [Job(kind, load, limits) for (_, load), kind in plain.items() for limits in (False, True)]
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        runs = {job: pool.submit(job.run) for job in sorted(jobs, key=lambda job: -job.load.rate)}
+        return [_row(kind, load, plain[WAYS[kind].wire.provider, load], runs) for kind, load in wanted]
+
+
 def load_of(rate: float, *, quick: bool = False, seed: int = 1) -> Load:
     """Long enough that the model has learned and the videos in flight are as many as they stay; then for some hundred
     videos, at the least rate for fewer."""
     if quick:
         return Load(rate, warm=150, counted=30, seed=seed)
-    return Load(rate, warm=max(300.0, 120 * 60 / rate), counted=max(120.0, 150 * 60 / rate), seed=seed)
+    return Load(rate, warm=max(240.0, 120 * 60 / rate), counted=max(120.0, 150 * 60 / rate), seed=seed)
 
 
-def _row(kind: str, load: Load, plain: Course, limited: Course) -> Row:
-    way, started = WAYS[kind], time.monotonic()
-    watched = asyncio.run(play_house(way, load))
-    _progress(f"{way.title}, {load.rate:g} a minute: Ringback", started)
-    if not watched.course.ends == plain.ends == limited.ends:
+def _row(kind: str, load: Load, plain_kind: str, runs: Mapping[Job, Future[Watched]]) -> Row:
+    watched = runs[Job(kind, load)].result()
+    free, kept = (runs[Job(plain_kind, load, limits)].result().course for limits in (False, True))
+    if not watched.course.ends == free.ends == kept.ends:
         raise RuntimeError("These were not the same videos.")
-    own, free, kept = map(figures_of, (watched.course, plain, limited))
-    goal = judge(GOALS.get(kind), load.rate, own, free)
-    return Row(way.title, load.rate, own, free, kept, dict(watched.detectors.most_common()), goal)
-
-
-def _plain(wire: Wire, load: Load, *, limits: bool) -> Course:
-    started = time.monotonic()
-    course = asyncio.run(play_plain(wire, load, limits=limits))
-    _progress(f"{wire.provider}, {load.rate:g} a minute: plain loop{' within limits' if limits else ''}", started)
-    return course
-
-
-def _progress(what: str, started: float) -> None:
-    print(f"{what} ({time.monotonic() - started:.0f} s)", file=sys.stderr, flush=True)
+    own, plain, limited = map(figures_of, (watched.course, free, kept))
+    goal = judge(GOALS.get(kind), load.rate, own, plain)
+    return Row(WAYS[kind].title, load.rate, own, plain, limited, dict(watched.detectors.most_common()), goal)
 
 
 def _options() -> argparse.ArgumentParser:

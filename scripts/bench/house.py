@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -45,7 +45,7 @@ class Watched:
     """What became of a load, and how many of the videos that count each detector found."""
 
     course: Course
-    detectors: Counter[str]
+    detectors: Counter[str] = field(default_factory=Counter)
 
 
 class House:
