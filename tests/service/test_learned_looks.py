@@ -79,3 +79,17 @@ async def test_what_was_learned_outlives_a_restart(tmp_path: Path) -> None:
         await created(it, "seconds=90", provider=GATEWAY)
         await it.settle(55)
         assert it.upstreams.requests[GATEWAY, "query"] - asked <= 3
+
+
+async def test_lost_callbacks_are_made_up_for_by_looks_when_such_videos_end_many_at_once(tmp_path: Path) -> None:
+    async with world(tmp_path) as it:
+        for _ in range(int(ENOUGH) * 2):
+            await created(it, "seconds=90")
+        await it.settle(100)
+        asked = it.upstreams.requests["acedata", "query"]
+        tasks = [await created(it, "seconds=90 callback=lost") for _ in range(20)]
+        await it.settle(50)
+        assert it.upstreams.requests["acedata", "query"] - asked <= 2, "none can be done yet"
+        await it.settle(52)
+        assert {(await record(it, task))["state"] for task in tasks} == {"SUCCEEDED"}
+        assert it.upstreams.requests["acedata", "query"] - asked <= 8, "one query asks for all of them"

@@ -210,3 +210,46 @@ async def test_a_start_makes_what_was_stalled_due(store: Store) -> None:
     await store.queues.void_leases(NOW + 10)
     assert (await placement_of(store, stalled)).due_at == NOW + 10
     assert (await placement_of(store, healthy)).due_at == NOW + 900_000
+
+
+async def test_what_has_ended_comes_first_then_what_may_be_done_then_what_is_too_young(store: Store) -> None:
+    young, old, ended = [await queued(store, look_at=NOW - age) for age in (30, 20, 10)]
+    for task, expected_at in ((young, NOW + 1), (old, NOW)):
+        sql = "UPDATE placements SET expected_at = :at WHERE task = :task"
+        await store._engine.write(lambda tx, at=expected_at, task_id=task.id, sql=sql: tx.run(sql, at=at, task=task_id))
+    await store.placements.hint([ended.placement or ""], "list", NOW)
+    claimed = [(await store.placements.claim_looks("acedata", NOW, LEASE, 1))[0].task for _ in range(3)]
+    assert claimed == [ended.id, old.id, young.id]
+
+
+async def test_only_what_is_hinted_at_can_be_claimed_alone(store: Store) -> None:
+    await queued(store, look_at=NOW)
+    ended = await queued(store, look_at=NOW + 300_000)
+    await store.placements.hint([ended.placement or ""], "list", NOW)
+    [claimed] = await store.placements.claim_looks("acedata", NOW, LEASE, 10, hinted=True)
+    assert (claimed.task, claimed.hinted_by) == (ended.id, "list")
+
+
+async def test_who_hints_first_is_remembered_and_a_look_that_is_due_already_is_hinted_at_too(store: Store) -> None:
+    task = await queued(store, look_at=NOW - 10)
+    await store.placements.hint([task.placement or ""], "list", NOW)
+    await store.placements.hint([task.placement or ""], "another", NOW)
+    placement = await placement_of(store, task)
+    assert (placement.hinted_by, placement.due_at) == ("list", NOW - 10)
+
+
+async def test_a_look_that_could_not_be_made_is_put_back_as_it_was(store: Store) -> None:
+    task = await queued(store, look_at=NOW)
+    await store.placements.hint([task.placement or ""], "list", NOW)
+    before = await placement_of(store, task)
+    [claimed] = await store.placements.claim_looks("acedata", NOW, LEASE, 10)
+    await store.placements.put_back(claimed, NOW + 2_000)
+    assert await placement_of(store, task) == replace(before, due_at=NOW + 2_000)
+
+
+async def test_a_callback_during_a_look_that_is_put_back_is_not_put_off(store: Store) -> None:
+    task = await queued(store, look_at=NOW)
+    [claimed] = await store.placements.claim_looks("acedata", NOW, LEASE, 10)
+    await store.placements.keep_callback(task.placement or "", "digest", b"{}", "up-1", NOW + 1)
+    await store.placements.put_back(claimed, NOW + 2_000)
+    assert (await placement_of(store, task)).due_at == NOW + 1
