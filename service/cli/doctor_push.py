@@ -1,19 +1,25 @@
-"""Pushes of a whole account: where to send them, and whether they would arrive."""
+"""Pushes of a whole account: where to send them, whether they would arrive, and whether they do."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 from adapters.eventbridge import certificate_host
 from adapters.messages import Response
 from service.certificates import Certificates, fetch_by
 from service.clock import Clock
-from service.findings import Finding, good, warning
+from service.findings import Finding, Level, good, warning
 from service.guard import Resolve
 from service.http import Client, NoReply, send_upstream
 from service.push import PushDesk
 from service.settings import Settings
 from service.signing import CallbackTokens
+from service.store.inspection import noticed_by
 
 SECONDS = 10.0
+DAY_MS = 24 * 3600 * 1000
+FEW = 5
+"""Fewer ends say nothing."""
 
 
 async def check_pushes(settings: Settings, client: Client, resolve: Resolve, clock: Clock) -> list[Finding]:
@@ -22,8 +28,24 @@ async def check_pushes(settings: Settings, client: Client, resolve: Resolve, clo
     tokens = CallbackTokens([key.get_secret_value() for key in settings.secret_keys])
     desk = PushDesk(settings.public_url, tokens, Certificates(fetch_by(client), clock), clock, ())
     pushing = {account.provider.name: account.provider for account in settings.accounts}
-    urls = {row.title: url for row in pushing.values() if (url := desk.url(row))}
-    return [await _finding(title, url, settings, client, resolve) for title, url in urls.items()]
+    urls = {row.name: url for row in pushing.values() if (url := desk.url(row))}
+    findings = []
+    for name, url in urls.items():
+        way = await _finding(pushing[name].title, url, settings, client, resolve)
+        findings.append(_arriving(way, name, settings, clock()) if way.level is Level.OK else way)
+    return findings
+
+
+def _arriving(way: Finding, provider: str, settings: Settings, now: int) -> Finding:
+    """What the last day shows of the rule in the console, which nobody but its owner can look at."""
+    noticed = noticed_by(Path(settings.database), provider, now - DAY_MS)
+    ends = sum(noticed[detector] for detector in ("push", "list", "look"))
+    if ends < FEW:
+        return way
+    if not noticed["push"]:
+        said = f"{way.said} None of the {ends} ends of the last day was noticed by a push."
+        return warning("pushes", said, "Make the rule in EventBridge's console, or look at its delivery log there.")
+    return good("pushes", f"{way.said} {noticed['push']} of the {ends} ends of the last day were noticed by a push.")
 
 
 async def _finding(title: str, url: str, settings: Settings, client: Client, resolve: Resolve) -> Finding:

@@ -238,10 +238,17 @@ OWN: Mapping[str, Part] = {
             ref("Task"),
             record(
                 {
-                    "detector": nullable(TEXT),
-                    "elapsed_ms": WHOLE,
-                    "eta": nullable(record({"p50": TIME, "p90": TIME})),
-                    "noticed_after_ms": described(nullable(WHOLE), "After the end by the provider's own clock"),
+                    "detector": described(
+                        nullable(TEXT), "What noticed the latest change first: push, callback, list, look, cancel, ..."
+                    ),
+                    "elapsed_ms": described(WHOLE, "From the create to the end, or to now"),
+                    "eta": described(
+                        nullable(record({"p50": TIME, "p90": TIME})),
+                        "By when half and nine tenths of such videos are done that take as long as this one already",
+                    ),
+                    "noticed_after_ms": described(
+                        nullable(WHOLE), "From the end by the provider's own clock, where it tells it, to ours"
+                    ),
                     "next_step": described(nullable(TEXT), "What a person can do for it now"),
                     "watched": described(FLAG, "It was created at the provider itself, not by this server"),
                     "upstream_times": record(

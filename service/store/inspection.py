@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +38,20 @@ def inspect(path: Path) -> Inspection:
     except sqlite3.Error as error:
         raise OSError(str(error)) from error
     return found
+
+
+def noticed_by(path: Path, provider: str, since: int) -> Counter[str]:
+    """How many ends of a provider's tasks each detector noticed since then. Empty where the file cannot be read, or is
+    of another version."""
+    try:
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=PATIENCE_SECONDS)
+        try:
+            sql = "SELECT detector, count(*) FROM tasks WHERE provider = ? AND finished_at >= ? GROUP BY detector"
+            return Counter({name: count for name, count in connection.execute(sql, (provider, since)) if name})
+        finally:
+            connection.close()
+    except sqlite3.Error:
+        return Counter()
 
 
 def _inspected(connection: sqlite3.Connection) -> Inspection:
