@@ -73,6 +73,10 @@ class LookTimes:
         due_at = next_look(pause, placement.misses, now, self._jitter, longest)
         return self._in_time(placement, max(due_at, now + self._floor_ms), now)
 
+    def soon(self, free_at: int, now: int) -> int:
+        """After one that could not be made: when its account may be asked again."""
+        return max(free_at, now + self._floor_ms)
+
     def rarely(self, now: int) -> int:
         return now + spread(HOUR, self._jitter)
 

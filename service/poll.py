@@ -186,7 +186,7 @@ class LookQueue:
     async def _unheard(self, placement: Placement, task: Task, error: Unheard) -> None:
         now = self._clock()
         if error.throttled and not self._times.forgotten(placement, now):
-            await self._store.placements.put_back(placement, self._upstream.bucket.free_at)
+            await self._store.placements.put_back(placement, self._times.soon(self._upstream.bucket.free_at, now))
         elif self._times.unheard(placement, now):
             await self._expire(placement, task, UNHEARD, self._times.rarely(now))
         else:

@@ -80,7 +80,8 @@ class Silence:
 
     async def _over(self) -> None:
         now = self._clock()
-        at = self._wake_at if self._wake_at > now else max(now, self._wake_at + WAKE_MS)
+        soon = now + int(min(self._upstream.provider.floor_seconds, self._upstream.every) * 1000)  # one just missed
+        at = self._wake_at if self._wake_at >= soon else max(soon, self._wake_at + WAKE_MS)
         woken = await self._store.placements.wake(self._upstream.name, at, self._upstream.holds)
         self._wake_at = at
         since = await self._known_since()

@@ -72,7 +72,8 @@ class Sweep:
 
     def heard(self, leaf: Leaf, page: Page) -> None:
         """After the first page the last one is next: what ends meanwhile moves others up, to pages that are still to be
-        read. In the other direction they would be missed."""
+        read (but for one to the first page, which is then looked at in vain). In the other direction they would be
+        missed."""
         self.seen.update({report.task_id: report.state for report in page.reports})
         if leaf.number == 0:
             self.left += [Leaf(leaf.state, number) for number in range(-(-page.total // self.size) - 1, 0, -1)]
@@ -116,9 +117,10 @@ class SweepQueue:
         return leaves
 
     async def next_due(self) -> int | None:
+        free_at = self._upstream.bucket.free_at
         if self._sweep is None:
-            return self._next_at
-        return self._upstream.bucket.free_at if self._sweep.left else None
+            return max(self._next_at, free_at)
+        return free_at if self._sweep.left else None
 
     async def handle(self, item: Leaf) -> None:
         sweep = self._sweep

@@ -57,7 +57,8 @@ def print_record(record: dict[str, Any]) -> None:
             "shape": record["shape"],
             "created": when(record["created_at"]),
             "finished": when(record["finished_at"]),
-            "noticed by": record["detector"],
+            "expected": _expected(record["eta"]),
+            "noticed by": _noticed(record),
             "usage": record["usage"],
             "metadata": record["metadata"],
             "next step": record["next_step"],
@@ -71,6 +72,16 @@ def print_record(record: dict[str, Any]) -> None:
             click.echo(f"  {when(attempt['started_at'])}  {attempt['reason']} ({attempt['elapsed_ms']} ms)")
     if not record["subscriptions"]:
         click.echo("nobody is called back")
+
+
+def _expected(eta: dict[str, str] | None) -> str | None:
+    return f"half of such videos by {when(eta['p50'])}, nine in ten by {when(eta['p90'])}" if eta else None
+
+
+def _noticed(record: dict[str, Any]) -> str | None:
+    after = record["noticed_after_ms"]
+    late = "" if after is None else f", {after / 1000:.1f} s after its end by the provider's clock"
+    return f"{record['detector']}{late}" if record["detector"] else None
 
 
 def _placement(placement: dict[str, Any], watched: bool) -> str:

@@ -134,3 +134,58 @@ async def test_tasks_of_other_programs_in_the_list_do_no_harm(tmp_path: Path) ->
         await it.settle(75)
         assert await states(it, tasks) == {"SUCCEEDED"}
         assert len(told(it)) == 5
+
+
+async def test_while_an_account_rests_its_queue_sleeps(tmp_path: Path) -> None:
+    async with swept(tmp_path) as (it, wire):
+        await many(it, 5, "queue=1")
+        await it.settle(10)
+        wire.refuse = lambda request: httpx.Response(429, headers={"retry-after": "60"})
+        await it.settle(5)
+        due = await it.ringback.workers["look.dashscope"]._work.next_due()
+        assert due is not None
+        assert due >= it.clock.now + 50_000
+
+
+async def test_a_moment_s_trouble_with_the_list_leaves_no_task_to_single_looks(tmp_path: Path) -> None:
+    async with swept(tmp_path) as (it, wire):
+        await many(it, 20, "queue=1")
+        await it.settle(40)
+        wire.looks.clear()
+        wire.refuse = lambda request: httpx.Response(503, json={"code": "InternalError", "message": "no"})
+        await it.settle(3)
+        wire.refuse = None
+        await it.settle(12)
+        assert wire.looks == []
+        assert {url.params["page_size"] for url in wire.lists[-3:]} == {"100"}, "and its pages are as large as before"
+
+
+async def test_a_list_that_is_silent_for_long_is_made_up_for_by_looks(tmp_path: Path) -> None:
+    async with swept(tmp_path) as (it, wire):
+        tasks = await many(it, 20, "queue=1")
+        await it.settle(40)
+        wire.refuse = lambda request: httpx.Response(503, json={"code": "InternalError", "message": "no"})
+        await it.settle(60)
+        assert await states(it, tasks) == {"SUCCEEDED"}
+
+
+async def test_what_moves_up_while_pages_are_read_is_not_missed(tmp_path: Path) -> None:
+    """Of 250 tasks some end between two pages; a list that is read from its start would miss one of a later page."""
+    async with swept(tmp_path) as (it, wire):
+        tasks = [await created(it, "seconds=300 queue=1", provider="dashscope", url="") for _ in range(250)]
+        await it.settle(20)
+        wire.looks.clear()
+        middle = [create.task for create in it.upstreams.creates[120:123]]
+        ended: list[str] = []
+
+        def ending(request: httpx.Request) -> None:
+            if request.url.params["page_no"] == "3" and middle:
+                task = middle.pop()
+                task.script = replace(task.script, ends_at=it.clock.seconds())
+                ended.append(task.id)
+
+        wire.refuse = ending
+        await it.settle(20)
+        assert len(ended) == 3
+        assert sorted(wire.looks) == sorted(ended)
+        assert len(tasks) == 250
