@@ -20,8 +20,10 @@ from service.survey import WIDEST_MS, Survey, together
 from service.tasks import Verdict
 from service.upstream import Declined, Unheard, Upstream
 
-BREATH_MS = 1000
-"""Between two bursts of questions: the looks at living tasks must not starve."""
+MOST = 2
+BREATH_MS = 200
+"""So many questions at once, and so long between two times: the looks at living tasks must not starve, and a provider
+that counts by the second finds no burst."""
 
 KEPT_REPORTS = 2000
 
@@ -92,16 +94,15 @@ class Inquiry:
     async def _burst(self, scope: Scope, survey: Survey) -> int | None:
         """When to go on with the reading; None: it is done. Raises `Unheard`."""
         upstream = scope.upstream
-        most = max(1, int(upstream.provider.looks_per_second / 2))
         now = self._clock()
         if survey.turn is None:
-            wanted = min(len(survey.unasked), most) if survey.listed else 1
+            wanted = min(len(survey.unasked), MOST) if survey.listed else 1
             survey.turn = upstream.bucket.reserve(wanted, now)
         if survey.turn > now:
             return survey.turn
         survey.turn = None
         if survey.listed:
-            await asyncio.gather(*(self._look(upstream, survey, each) for each in survey.unasked[:most]))
+            await asyncio.gather(*(self._look(upstream, survey, each) for each in survey.unasked[:MOST]))
         else:
             await self._page(scope, survey)
         return None if survey.complete else self._clock() + BREATH_MS
