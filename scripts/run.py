@@ -32,7 +32,7 @@ EXTRAS = ("", "[test]", "[test,check]")
 NEEDS = {"demo": "", "serve": "", "sim": "", "test": "[test]", "check": "[test,check]", "bench": ""}
 """Every command, and the extras that it needs."""
 
-BENCHES = ("detection", "guard")
+BENCHES = ("detection", "guard", "isolation")
 """The programs of `scripts/bench` that `bench` runs, by name."""
 
 SEALED = frozenset({"demo", "sim", "test", "bench"})

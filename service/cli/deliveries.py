@@ -3,31 +3,58 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 import click
 
 from service.cli.client import Client
 from service.cli.options import json_option, limit_option
-from service.cli.output import print_json, print_table, when
+from service.cli.output import print_fields, print_json, print_table, when
 from service.deliveries import DeliveryState
 
+FIELDS = ("id", "state", "type", "task_id", "url", "endpoint", "created_at", "delivered_at", "next_attempt_at")
+LOG = ("number", "started_at", "status", "address", "elapsed_ms")
+STEPS = ("dns_ms", "connect_ms", "tls_ms", "first_byte_ms")
 COLUMNS = ("id", "state", "attempts", "type", "task", "to", "next attempt")
 
 
 @click.command()
+@click.argument("delivery_id", metavar="[ID]", required=False)
 @click.option("--task", metavar="ID", help="Only those of this task.")
 @click.option("--state", type=click.Choice(DeliveryState, case_sensitive=False), help="Only those in this state.")
 @limit_option
 @json_option
-def deliveries(task: str | None, state: DeliveryState | None, limit: int, as_json: bool) -> None:
-    """List callbacks and how they went, the newest first."""
+def deliveries(
+    delivery_id: str | None, task: str | None, state: DeliveryState | None, limit: int, as_json: bool
+) -> None:
+    """List callbacks and how they went, the newest first; with an ID one of them, with all its attempts."""
     with Client() as client:
+        if delivery_id is not None:
+            _show(client.get(f"/v1/deliveries/{quote(delivery_id, safe='')}"), as_json)
+            return
         page = client.get("/v1/deliveries", task=task, state=state, limit=limit)
     if as_json:
         print_json(page)
         return
     rows = [_row(delivery) for delivery in page["deliveries"]]
     print_table(COLUMNS, rows, "There are no callbacks.")
+
+
+def _show(delivery: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print_json(delivery)
+        return
+    print_fields({name.replace("_", " "): delivery[name] for name in FIELDS})
+    rows = [[*(attempt[name] for name in LOG), _steps(attempt), attempt["reason"]] for attempt in delivery["log"]]
+    print_table(("#", "at", "status", "address", "ms", "of which", "what came of it"), rows, "It was not tried yet.")
+    if delivery["log"] and (why := delivery["log"][-1]["why_next"]):
+        click.echo(f"next: {when(delivery['next_attempt_at']) or 'none'}, {why}")
+
+
+def _steps(attempt: dict[str, Any]) -> str:
+    """What its time went to."""
+    named = ((name.removesuffix("_ms").replace("_", " "), attempt[name]) for name in STEPS)
+    return ", ".join(f"{name} {took}" for name, took in named if took is not None)
 
 
 def _row(delivery: dict[str, Any]) -> list[Any]:

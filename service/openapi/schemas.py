@@ -190,9 +190,13 @@ ATTEMPT = record(
         "elapsed_ms": WHOLE,
         "status": nullable(WHOLE),
         "verdict": TEXT,
-        "reason": TEXT,
+        "reason": described(TEXT, "What came of it, and what to do about it"),
+        "address": described(nullable(TEXT), "What was dialled, if it may be shown"),
+        **dict.fromkeys(("dns_ms", "connect_ms", "tls_ms", "first_byte_ms"), nullable(WHOLE)),
+        "reply_headers": some({}),
         "reply": nullable(TEXT),
         "next_at": nullable(TIME),
+        "why_next": described(nullable(TEXT), "Why there is another attempt then, or none"),
     }
 )
 PLACEMENT = record(

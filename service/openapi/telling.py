@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from service.deliveries import DisabledBy, Format, Signature
 from service.endpoint_fields import FASTEST, LONGEST_STEP, LONGEST_TEXT, LONGEST_TIMEOUT, MOST_STEPS, WIDEST
+from service.lanes import Pause, Standing
 from service.openapi.words import FLAG, NUMBER, TEXT, TIME, WHOLE, Part, Schema, array, described, nullable, record, ref
 from service.tell import EVENT_TYPES
 
@@ -48,6 +49,16 @@ HEADERS = described(
     nullable({"type": "object", "additionalProperties": TEXT}),
     "Sent with each message; kept encrypted, the values are never shown",
 )
+HEALTH = record(
+    {
+        "standing": {"enum": list(Standing), "description": "new: it never answered; ill: not at all, late, or 5xx"},
+        "failures": described(WHOLE, "In a row"),
+        "failing_since": nullable(TIME),
+        "succeeded_at": nullable(TIME),
+        "paused_until": described(nullable(TIME), "Nothing is attempted before then"),
+        "pause": {"enum": [None, *Pause], "description": "It asked for it (throttled), or the circuit is open"},
+    }
+)
 SHOWN = {
     "id": TEXT,
     "client": TEXT,
@@ -60,7 +71,7 @@ SHOWN = {
     "created_at": TIME,
     "updated_at": TIME,
 }
-ENDPOINT = record(SHOWN)
+ENDPOINT = record(SHOWN | {"health": HEALTH}, SHOWN)
 WITH_SECRET = record(
     SHOWN
     | {

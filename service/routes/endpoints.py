@@ -17,6 +17,7 @@ from service.endpoint_fields import CHANGEABLE, wrong
 from service.endpoints import Endpoints, Shown
 from service.errors import refused
 from service.findings import Level
+from service.lanes import Lane, Pause
 from service.routes.edge import caller, house_of, not_found, read_fields, scope
 from service.routes.pages import cursor, page
 from service.tell import iso
@@ -28,7 +29,8 @@ async def list_endpoints(request: HttpRequest) -> HttpResponse:
     house = house_of(request)
     before, limit = page(request)
     found = await house.store.endpoints.recent(scope(client), before, limit)
-    listed = [shown(one, house.endpoints) for one in found]
+    lanes = await house.store.lanes.several([one.id for one in found])
+    listed = [shown(one, house.endpoints) | _health(lanes[one.id]) for one in found]
     return JSONResponse({"endpoints": listed, "cursor": cursor([(one.created_at, one.id) for one in found], limit)})
 
 
@@ -47,7 +49,10 @@ async def endpoint(request: HttpRequest) -> HttpResponse:
     client = await caller(request)
     house = house_of(request)
     found = await house.store.endpoints.get(_named(request), scope(client))
-    return _answer(found, house.endpoints)
+    if found is None:
+        raise not_found("endpoint")
+    lanes = await house.store.lanes.several([found.id])
+    return JSONResponse(shown(found, house.endpoints) | _health(lanes[found.id]))
 
 
 async def change(request: HttpRequest) -> HttpResponse:
@@ -140,6 +145,20 @@ def shown(endpoint: Endpoint, endpoints: Endpoints) -> dict[str, Any]:
         "disabled_by": endpoint.disabled_by,
         "created_at": iso(endpoint.created_at),
         "updated_at": iso(endpoint.updated_at),
+    }
+
+
+def _health(lane: Lane) -> dict[str, Any]:
+    """How its receiver fares; a disabled one is not paused, but disabled."""
+    paused = lane.paused_until if lane.pause is not Pause.DISABLED else None
+    times = {"failing_since": lane.failing_since, "succeeded_at": lane.succeeded_at, "paused_until": paused}
+    return {
+        "health": {
+            "standing": lane.standing,
+            "failures": lane.failures,
+            "pause": lane.pause if paused else None,
+            **{name: iso(at) if at else None for name, at in times.items()},
+        }
     }
 
 

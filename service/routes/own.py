@@ -193,8 +193,15 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         "status": attempt.status,
         "verdict": attempt.verdict,
         "reason": attempt.reason,
+        "address": attempt.address,
+        "dns_ms": attempt.dns_ms,
+        "connect_ms": attempt.connect_ms,
+        "tls_ms": attempt.tls_ms,
+        "first_byte_ms": attempt.first_byte_ms,
+        "reply_headers": attempt.headers,
         "reply": attempt.reply,
         "next_at": iso(attempt.next_at) if attempt.next_at else None,
+        "why_next": attempt.why,
     }
 
 

@@ -86,9 +86,12 @@ class LaneVerbs:
 
         return await self._engine.write(verb)
 
-    async def get(self, lane: str) -> Lane | None:
-        def verb(tx: Transaction) -> Lane | None:
-            return one_lane(tx, lane)
+    async def several(self, lanes: Sequence[str]) -> Mapping[str, Lane]:
+        """Lanes by their ids; one that has never been used is new."""
+
+        def verb(tx: Transaction) -> dict[str, Lane]:
+            found = ((lane, tx.one(f"SELECT {_COLUMNS} FROM lanes WHERE id = :id", id=lane)) for lane in lanes)
+            return {lane: Lane(lane, "") if row is None else read_lane(row) for lane, row in found}
 
         return await self._engine.read(verb)
 
@@ -216,11 +219,6 @@ def hurry(tx: Transaction, lane: str, now: int) -> None:
         lane=lane,
     )
     reckon(tx, lane, now)
-
-
-def one_lane(tx: Transaction, lane: str) -> Lane | None:
-    row = tx.one(f"SELECT {_COLUMNS} FROM lanes WHERE id = :lane", lane=lane)
-    return None if row is None else read_lane(row)
 
 
 def read_lane(row: Row) -> Lane:

@@ -46,6 +46,8 @@ async def test_an_endpoint_has_a_secret_that_is_shown_once(tmp_path: Path) -> No
             "events": None, "format": "own", "signature": "v1", "default": False, "schedule": None,
         }  # fmt: skip
         del made["secret"], made["old_secret_until"]
+        unused = dict.fromkeys(("failing_since", "succeeded_at", "paused_until", "pause"))
+        made["health"] = {"standing": "new", "failures": 0} | unused
         assert (await it.client.get(f"{ENDPOINTS}/{made['id']}")).json() == made
         assert (await it.client.get(ENDPOINTS)).json() == {"endpoints": [made], "cursor": None}
 
