@@ -15,7 +15,7 @@ from service.cli.output import print_fields, print_json, print_table, when
 from service.deliveries import Format, Signature
 
 F = TypeVar("F", bound=Callable[..., Any])
-COLUMNS = ("id", "URL", "default", "events", "format", "signature", "disabled")
+COLUMNS = ("id", "URL", "default", "events", "format", "signature", "health")
 USUAL = ("events", "schedule", "timeout_seconds", "headers", "rate_per_second", "concurrency")
 
 OPTIONS = (
@@ -180,7 +180,18 @@ def _row(endpoint: dict[str, Any]) -> list[Any]:
     events = "every end" if endpoint["events"] is None else ", ".join(endpoint["events"])
     default = "yes" if endpoint["default"] else None
     shown = [endpoint[name] for name in ("id", "url")]
-    return [*shown, default, events, endpoint["format"], endpoint["signature"], endpoint["disabled_by"]]
+    return [*shown, default, events, endpoint["format"], endpoint["signature"], _health(endpoint)]
+
+
+def _health(endpoint: dict[str, Any]) -> str:
+    """In words: what keeps messages from it, or how its receiver fares."""
+    health = endpoint["health"]
+    if endpoint["disabled_at"]:
+        return f"disabled ({endpoint['disabled_by']})"
+    if health["failures"]:
+        paused = f", {health['pause']} until {when(health['paused_until'])}" if health["pause"] else ""
+        return f"{health['failures']} failures since {when(health['failing_since'])}{paused}"
+    return str(health["standing"])
 
 
 def _print(endpoint: dict[str, Any], as_json: bool) -> None:
