@@ -12,7 +12,8 @@ from service.cli.options import json_option, limit_option
 from service.cli.output import print_fields, print_json, print_table, when
 from service.deliveries import DeliveryState
 
-FIELDS = ("id", "state", "type", "task_id", "url", "endpoint", "created_at", "delivered_at", "next_attempt_at")
+FIELDS = ("id", "state", "type", "task_id", "url", "endpoint", "replay_of")
+TIMES = ("created_at", "delivered_at", "next_attempt_at")
 LOG = ("number", "started_at", "status", "address", "elapsed_ms")
 STEPS = ("dns_ms", "connect_ms", "tls_ms", "first_byte_ms")
 COLUMNS = ("id", "state", "attempts", "type", "task", "to", "next attempt")
@@ -44,11 +45,19 @@ def _show(delivery: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print_json(delivery)
         return
-    print_fields({name.replace("_", " "): delivery[name] for name in FIELDS})
+    print_fields({name.replace("_", " "): delivery[name] for name in (*FIELDS, *TIMES)})
     rows = [[*(attempt[name] for name in LOG), _steps(attempt), attempt["reason"]] for attempt in delivery["log"]]
-    print_table(("#", "at", "status", "address", "ms", "of which", "what came of it"), rows, "It was not tried yet.")
+    print_table(("#", "at", "status", "address", "ms", "of which", "what came of it"), rows, _untold(delivery))
+    if not delivery["body_kept"]:
+        click.echo("Its body was deleted for its age, so it cannot be sent again.")
     if delivery["log"] and (why := delivery["log"][-1]["why_next"]):
         click.echo(f"next: {when(delivery['next_attempt_at']) or 'none'}, {why}")
+
+
+def _untold(delivery: dict[str, Any]) -> str:
+    """Why there are no attempts to show."""
+    tried = delivery["attempts"]
+    return f"It was tried {tried} times; attempts are deleted for their age." if tried else "It was not tried yet."
 
 
 def _steps(attempt: dict[str, Any]) -> str:

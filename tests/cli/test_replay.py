@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from service.cli.deliveries import FIELDS, TIMES, _show
 from tests.cli.house import House, house
 
 NOBODY = "http://127.0.0.1:9/hook"
@@ -83,3 +84,13 @@ def test_what_cannot_be_done_is_a_sentence(words: tuple[str, ...], code: int, sa
     shown = running.run(*words)
     assert shown.exit_code == code
     assert said in shown.stderr
+
+
+def test_what_is_deleted_for_its_age_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    delivery = dict.fromkeys((*FIELDS, *TIMES)) | {"attempts": 3, "log": [], "body_kept": False}
+    _show(delivery, as_json=False)
+    said = capsys.readouterr().out
+    assert "It was tried 3 times; attempts are deleted for their age." in said
+    assert "Its body was deleted for its age, so it cannot be sent again." in said
+    _show(delivery | {"attempts": 0, "body_kept": True}, as_json=False)
+    assert capsys.readouterr().out.endswith("It was not tried yet.\n")
