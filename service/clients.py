@@ -12,7 +12,7 @@ from uuid import uuid4
 from service.allowances import Allowance
 from service.asymmetric import PRIVATE
 from service.clock import Clock
-from service.deliveries import Delivery, Endpoint, Signature, Way
+from service.deliveries import Delivery, Signature, Way
 from service.settings import Settings
 from service.signing import PREFIX, new_secret
 from service.store import Key, Store
@@ -103,25 +103,22 @@ class Clients:
     async def way_to(self, client: str, to: str | None) -> Way | None:
         """The same of a client's bare URLs (`to` None), or of an endpoint."""
         if to is None:
-            return Way(await self.secrets_of(client))
-        endpoint = await self._store.endpoints.get(to, None)
-        if endpoint is None:
+            return Way(await self._secrets_of(client))
+        found = await self._store.endpoints.signing(to, self._clock())
+        if found is None:
             return None
+        endpoint, retired = found
         headers = json.loads(self._vault.open(endpoint.headers)) if endpoint.headers else {}
-        secrets = await self.secrets_of(client, endpoint)
+        secrets = self._opened((endpoint.secret, endpoint.signing_key, *retired), SCHEMES[endpoint.signature])
         return Way(secrets, headers, endpoint.schedule, endpoint.timeout_seconds, disabled=bool(endpoint.disabled_at))
 
-    async def secrets_of(self, client: str, endpoint: Endpoint | None = None) -> tuple[str, ...]:
-        """What signs what a client is sent: webhook secrets, and private keys where an endpoint asks for them; those
-        that were replaced a short time ago too. Raises `Unopenable`."""
-        if endpoint is not None:
-            sealed = [endpoint.secret, endpoint.signing_key]
-            wanted = SCHEMES[endpoint.signature]
-        elif key := await self._store.keys.get(client):
-            sealed, wanted = [key.secret], SCHEMES[Signature.V1]
-        else:
-            return self._webhook_secrets
-        sealed += await self._store.secrets.retired(endpoint.id if endpoint else client, self._clock())
+    async def _secrets_of(self, client: str) -> tuple[str, ...]:
+        """The webhook secrets that sign for a client's bare URLs."""
+        sealed = await self._store.secrets.of_key(client, self._clock())
+        return self._opened(sealed, SCHEMES[Signature.V1]) if sealed else self._webhook_secrets
+
+    def _opened(self, sealed: Sequence[bytes], wanted: tuple[str, ...]) -> tuple[str, ...]:
+        """Webhook secrets and private keys, of the kinds that are `wanted`. Raises `Unopenable`."""
         opened = [self._vault.open(each) for each in sealed]
         return tuple(sorted((each for each in opened if each.startswith(wanted)), key=_shared_first))
 

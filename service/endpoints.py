@@ -92,11 +92,10 @@ class Endpoints:
     async def public_keys(self, endpoint: str) -> list[str] | None:
         """All that its messages may be signed with now, the newest first. None: no such endpoint. Raises
         `Unopenable`."""
-        found = await self._store.endpoints.get(endpoint, None)
+        found = await self._store.endpoints.signing(endpoint, self._clock())
         if found is None:
             return None
-        retired = await self._store.secrets.retired(endpoint, self._clock())
-        opened = [self._vault.open(sealed) for sealed in (found.signing_key, *retired)]
+        opened = [self._vault.open(sealed) for sealed in (found[0].signing_key, *found[1])]
         return [public_key_of(text) for text in opened if text.startswith(PRIVATE)]
 
     def header_names(self, endpoint: Endpoint) -> list[str]:

@@ -103,6 +103,8 @@ class Preflight:
 
 def _addresses(url: URL, count: int) -> list[Finding]:
     several = "address" if count == 1 else "addresses"
+    if Target.of(url).literal is not None:
+        return [good("address", "It may be called.")]
     return [
         good("dns", f"{url.host} resolves to {count} {several}."),
         good("address", "Each of them may be called."),

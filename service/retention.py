@@ -1,5 +1,5 @@
-"""What is deleted for its age: bodies, attempts, tasks. A round every hour, in small batches with a pause after each,
-so that nobody waits for it."""
+"""What is deleted for its age: bodies, attempts, tasks, replaced secrets. A round every hour, in small batches with a
+pause after each, so that nobody waits for it."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ class Step(StrEnum):
     BODIES = "bodies"
     ATTEMPTS = "attempts"
     TASKS = "tasks"
+    SECRETS = "secrets"
     SPACE = "pages"
 
 
@@ -70,6 +71,8 @@ class Retention:
                 return count, count >= ROWS_AT_ONCE
             case Step.TASKS if keep.keep_tasks_days:
                 return await self._forget(self._before(keep.keep_tasks_days))
+            case Step.SECRETS:
+                return await self._store.secrets.erase(self._clock()), False
             case Step.SPACE if any(self._counts.values()):
                 count = await retention.tidy(PAGES_AT_ONCE)
                 return count, count >= PAGES_AT_ONCE

@@ -10,7 +10,7 @@ from service.deliveries import DisabledBy, Endpoint, receiver_of
 from service.store import rows
 from service.store.engine import Engine, Transaction
 from service.store.lanes import reopen, shut
-from service.store.secrets import retire
+from service.store.secrets import retire, retired_in
 
 if TYPE_CHECKING:
     from service.store.lookups import Place
@@ -42,6 +42,15 @@ class EndpointVerbs:
 
     async def get(self, endpoint: str, client: str | None) -> Endpoint | None:
         return await self._engine.read(lambda tx: endpoint_in(tx, endpoint, client))
+
+    async def signing(self, endpoint: str, now: int) -> tuple[Endpoint, list[bytes]] | None:
+        """An endpoint, and its replaced secrets and keys that still sign, at one moment."""
+
+        def verb(tx: Transaction) -> tuple[Endpoint, list[bytes]] | None:
+            found = endpoint_in(tx, endpoint)
+            return None if found is None else (found, retired_in(tx, endpoint, now))
+
+        return await self._engine.read(verb)
 
     async def default_of(self, client: str) -> Endpoint | None:
         def verb(tx: Transaction) -> Endpoint | None:

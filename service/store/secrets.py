@@ -25,14 +25,20 @@ class SecretVerbs:
     async def retired(self, owner: str, now: int) -> list[bytes]:
         """Those that still sign, the youngest first."""
 
+        return await self._engine.read(lambda tx: retired_in(tx, owner, now))
+
+    async def of_key(self, key: str, now: int) -> list[bytes]:
+        """All that sign for a client key at one moment: its secret, and replaced ones. Empty: no such key."""
+
         def verb(tx: Transaction) -> list[bytes]:
-            found = tx.all(
-                "SELECT secret FROM retired_secrets WHERE owner = :owner AND until > :now ORDER BY until DESC",
-                owner=owner, now=now,
-            )  # fmt: skip
-            return [bytes(row["secret"]) for row in found]
+            row = tx.one("SELECT secret FROM keys WHERE id = :id", id=key)
+            return [] if row is None else [bytes(row["secret"]), *retired_in(tx, key, now)]
 
         return await self._engine.read(verb)
+
+    async def erase(self, now: int) -> int:
+        """Those that sign no more."""
+        return await self._engine.write(lambda tx: tx.run("DELETE FROM retired_secrets WHERE until <= :now", now=now))
 
     async def reseal(self, reseal: Callable[[bytes], bytes | None]) -> tuple[int, int]:
         """Puts what `reseal` makes of it in the place of every sealed text. How many that were, and how many could not
@@ -46,6 +52,14 @@ class SecretVerbs:
             return sum(done), len(done) - sum(done)
 
         return await self._engine.write(verb)
+
+
+def retired_in(tx: Transaction, owner: str, now: int) -> list[bytes]:
+    found = tx.all(
+        "SELECT secret FROM retired_secrets WHERE owner = :owner AND until > :now ORDER BY until DESC",
+        owner=owner, now=now,
+    )  # fmt: skip
+    return [bytes(row["secret"]) for row in found]
 
 
 def _reseal(

@@ -117,16 +117,20 @@ async def test_the_overlap_is_a_day_if_nothing_is_said_and_none_if_nought_is(tmp
     async with world(tmp_path) as it:
         one = await endpoint(it)
         path = f"/v1/endpoints/{one['id']}/rotate-secret"
-        secrets = it.ringback.clients.secrets_of
 
         async def signing() -> tuple[str, ...]:
-            return await secrets("", await it.ringback.store.endpoints.get(one["id"], None))
+            way = await it.ringback.clients.way_to("env:first", one["id"])
+            assert way is not None
+            return way.secrets
 
         await it.client.post(path, json={"secret": OTHER_SECRET})
         it.clock.turn(DAY - 1)
         assert set(await signing()) == {one["secret"], OTHER_SECRET}
         it.clock.turn(1)
         assert await signing() == (OTHER_SECRET,)
+        await it.settle(3700, step=60)  # a round of the retention
+        kept = await it.ringback.store._engine.read(lambda tx: tx.all("SELECT owner FROM retired_secrets"))
+        assert kept == []
         last = (await it.client.post(path, json={"overlap_seconds": 0})).json()["secret"]
         assert await signing() == (last,)
         for wrong in (-1, 30 * DAY + 1, 1.5, "1", True, None):

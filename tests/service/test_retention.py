@@ -74,11 +74,11 @@ async def test_a_round_is_paced_and_the_next_one_comes_in_an_hour(
         it.clock.turn(8 * DAY)
         left = []
         work = it.ringback.workers["retention"]
-        for _ in range(6):
+        for _ in range(7):
             assert await work.tick() == 1
             left.append(len((await it.client.get("/v1/tasks")).json()["tasks"]))
             it.clock.now += PAUSE_MS
-        assert left == [5, 5, 3, 1, 0, 0]  # bodies, attempts, three batches of tasks, space
+        assert left == [5, 5, 3, 1, 0, 0, 0]  # bodies, attempts, three batches of tasks, secrets, space
         assert await work.tick() == 0
         it.clock.now += ROUND_MS
         assert await work.tick() == 1
@@ -90,7 +90,7 @@ async def test_what_a_round_deleted_is_one_line_of_the_log(tmp_path: Path, caplo
         await delivered(it)
         await days_pass(it, 40)
         [told] = [record for record in caplog.records if record.message == "retention.pruned"]
-        assert vars(told)["fields"] == {"bodies": 2, "attempts": 1, "tasks": 1, "pages": 0}
+        assert vars(told)["fields"] == {"bodies": 2, "attempts": 1, "tasks": 1, "secrets": 0, "pages": 0}
 
 
 def test_a_batch_is_small() -> None:
