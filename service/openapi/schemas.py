@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from service.deliveries import DeliveryState
 from service.openapi.money import CHARGE, MONEY_SCHEMAS
 from service.openapi.replaying import REPLAY_SCHEMAS
 from service.openapi.telling import TELLING
@@ -171,34 +170,6 @@ NATIVE: Mapping[str, Part] = {
     ),
 }
 
-DELIVERY = {
-    "id": described(TEXT, "The webhook-id of every attempt"),
-    **dict.fromkeys(("task_id", "type", "url"), TEXT),
-    "endpoint": nullable(TEXT),
-    "state": ref("DeliveryState"),
-    "attempts": WHOLE,
-    "created_at": TIME,
-    "delivered_at": nullable(TIME),
-    "next_attempt_at": nullable(TIME),
-    "replay_of": described(nullable(TEXT), "The earlier delivery that this one repeats under an id of its own"),
-    "body_kept": described(FLAG, "Bodies are deleted for their age; what has none cannot be sent again"),
-}
-ATTEMPT = record(
-    {
-        "number": WHOLE,
-        "started_at": TIME,
-        "elapsed_ms": WHOLE,
-        "status": nullable(WHOLE),
-        "verdict": TEXT,
-        "reason": described(TEXT, "What came of it, and what to do about it"),
-        "address": described(nullable(TEXT), "What was dialled, if it may be shown"),
-        **dict.fromkeys(("dns_ms", "connect_ms", "tls_ms", "first_byte_ms"), nullable(WHOLE)),
-        "reply_headers": some({}),
-        "reply": nullable(TEXT),
-        "next_at": nullable(TIME),
-        "why_next": described(nullable(TEXT), "Why there is another attempt then, or none"),
-    }
-)
 PLACEMENT = record(
     {
         **dict.fromkeys(("id", "provider", "verdict"), TEXT),
@@ -218,7 +189,6 @@ PLACEMENT = record(
 
 OWN: Mapping[str, Part] = {
     "State": {"enum": list(TaskState)},
-    "DeliveryState": {"enum": list(DeliveryState)},
     "Error": record({"error": REASON}),
     "Task": record(
         {
@@ -235,8 +205,6 @@ OWN: Mapping[str, Part] = {
             "metadata": nullable(some({})),
         }
     ),
-    "Delivery": record(DELIVERY),
-    "DeliveryWithLog": {"allOf": [ref("Delivery"), record({"log": array(ATTEMPT)})]},
     "Record": {
         "allOf": [
             ref("Task"),

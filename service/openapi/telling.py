@@ -1,13 +1,27 @@
-"""Who is told what, as JSON Schema: endpoints, subscriptions and messages."""
+"""Who is told what, as JSON Schema: endpoints, subscriptions, messages and their attempts."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from service.deliveries import DisabledBy, Format, Signature
+from service.deliveries import DeliveryState, DisabledBy, Format, Signature
 from service.endpoint_fields import FASTEST, LONGEST_STEP, LONGEST_TEXT, LONGEST_TIMEOUT, MOST_STEPS, WIDEST
 from service.lanes import Pause, Standing
-from service.openapi.words import FLAG, NUMBER, TEXT, TIME, WHOLE, Part, Schema, array, described, nullable, record, ref
+from service.openapi.words import (
+    FLAG,
+    NUMBER,
+    TEXT,
+    TIME,
+    WHOLE,
+    Part,
+    Schema,
+    array,
+    described,
+    nullable,
+    record,
+    ref,
+    some,
+)
 from service.tell import EVENT_TYPES
 
 SECRET = described(
@@ -80,6 +94,35 @@ WITH_SECRET = record(
     }
 )
 
+DELIVERY = {
+    "id": described(TEXT, "The webhook-id of every attempt"),
+    **dict.fromkeys(("task_id", "type", "url"), TEXT),
+    "endpoint": nullable(TEXT),
+    "state": ref("DeliveryState"),
+    "attempts": WHOLE,
+    "created_at": TIME,
+    "delivered_at": nullable(TIME),
+    "next_attempt_at": nullable(TIME),
+    "replay_of": described(nullable(TEXT), "The earlier delivery that this one repeats under an id of its own"),
+    "body_kept": described(FLAG, "Bodies are deleted for their age; what has none cannot be sent again"),
+}
+ATTEMPT = record(
+    {
+        "number": WHOLE,
+        "started_at": TIME,
+        "elapsed_ms": WHOLE,
+        "status": nullable(WHOLE),
+        "verdict": TEXT,
+        "reason": described(TEXT, "What came of it, and what to do about it"),
+        "address": described(nullable(TEXT), "What was dialled, if it may be shown"),
+        **dict.fromkeys(("dns_ms", "connect_ms", "tls_ms", "first_byte_ms"), nullable(WHOLE)),
+        "reply_headers": some({}),
+        "reply": nullable(TEXT),
+        "next_at": nullable(TIME),
+        "why_next": described(nullable(TEXT), "Why there is another attempt then, or none"),
+    }
+)
+
 EVENT = {"type": {"enum": list(EVENT_TYPES)}, "data": ref("Task")}
 
 TELLING: Mapping[str, Part] = {
@@ -95,6 +138,9 @@ TELLING: Mapping[str, Part] = {
             "created_at": TIME,
         }
     ),
+    "DeliveryState": {"enum": list(DeliveryState)},
+    "Delivery": record(DELIVERY),
+    "DeliveryWithLog": {"allOf": [ref("Delivery"), record({"log": array(ATTEMPT)})]},
     "Event": record(EVENT | {"timestamp": TIME}),
     "CloudEvent": record(
         EVENT
