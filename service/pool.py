@@ -115,8 +115,10 @@ class OriginTransport(httpx.AsyncBaseTransport):
             raise
         assert isinstance(reply.stream, AsyncIterable)
         if self._proxy and reply.status == PROXY_NEEDS_A_PASSWORD:
-            await connection.aclose()
-            self._leave(key)
+            try:
+                await connection.aclose()
+            finally:
+                self._leave(key)
             raise trouble_of(reply.status)
         return _Answer(
             reply.status,

@@ -40,7 +40,7 @@ async def hostile_urls(count: int, seed: int) -> Tally:
     """Nothing but public addresses may be dialled, whatever the URL, the resolver and the moment."""
     chance, tally = Random(seed), Tally()
     async with watching() as watch:
-        resolver = SystemResolver(deadline=0.05, workers=64)
+        resolver = SystemResolver(deadline=0.3)
         guard = EgressGuard(EgressPolicy(), resolver)
         async with egress_client(guard) as client:
             for number in range(count):
