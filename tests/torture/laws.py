@@ -35,6 +35,14 @@ def check_the_end(task: Record, creates: Sequence[Create]) -> None:
         assert known is None or not creates[0].billed or "nourl" in creates[0].task.order.prompt, task
 
 
+def check_the_log(task: Record, events: Sequence[Any]) -> None:
+    """What was told of it stands in the log, each once, with the end last."""
+    types = [event["type"] for event in events if event["type"] != "task.running"]
+    assert sorted(types) == sorted(one["type"] for one in task["deliveries"]), task
+    assert len({event["type"] for event in events}) == len(events), events
+    assert events[-1]["data"]["state"] == task["state"], task
+
+
 def check_the_story(task: Record, heard: Sequence[Received]) -> None:
     """The subscriber got each message of the record, each in one wording, however often it was sent."""
     types = {one["id"]: one["type"] for one in task["deliveries"]}

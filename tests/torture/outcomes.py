@@ -38,9 +38,12 @@ async def check(stage: Stage, orders: list[Order]) -> None:
     assert max(creates.values()) == 1
     assert len({one.task_id for one in orders}) == len(orders)
     assert stage.inbox.forged == []
+    log = await stage.log()
+    assert [entry["id"] for entry in log] == list(range(1, len(log) + 1))
     for one in orders:
         task = await stage.record(one.task_id or "")
         happened = [create for create in stage.upstreams.creates if create.task.order.prompt == one.prompt]
         laws.check_the_bill(task, happened)
         laws.check_the_end(task, happened)
+        laws.check_the_log(task, [entry["event"] for entry in log if entry["event"]["data"]["task_id"] == one.task_id])
         laws.check_the_story(task, [message for message in stage.inbox.received if message.path == one.hook])

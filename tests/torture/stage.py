@@ -80,6 +80,16 @@ class Stage:
         shown: dict[str, Any] = response.json()
         return shown
 
+    async def log(self) -> list[Any]:
+        """All events of the log, with their ids, in its order."""
+        told: list[Any] = []
+        while True:
+            path = f"/v1/events?limit=200&after={told[-1]['id'] if told else 0}"
+            page = (await self.client.get(path, headers={"authorization": f"Bearer {ADMIN}"})).json()
+            if not page["events"]:
+                return told
+            told += page["events"]
+
 
 @asynccontextmanager
 async def staged(folder: Path, **settings: Any) -> AsyncIterator[Stage]:
