@@ -237,8 +237,9 @@ HANDLERS: Mapping[Any, Any] = {
 
 def _in_shape(request: HttpRequest, refusal: Refusal) -> HttpResponse:
     refusal = refusal if refusal.request_id else replace(refusal, request_id=str(uuid4()))
-    own = request.method == "DELETE"  # a call that no provider has
-    shape = None if own else house_of(request).shapes.get(shape_name(request.url.path))
+    path = request.url.path
+    own = request.method == "DELETE" and GATEWAY_QUERY.fullmatch(path)  # to expunge a task is our own call
+    shape = None if own else house_of(request).shapes.get(shape_name(path))
     if shape is None:
         code = refusal.failure.code or refusal.failure.category.value
         response: HttpResponse = JSONResponse(
