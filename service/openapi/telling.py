@@ -114,7 +114,7 @@ ATTEMPT = record(
         "status": nullable(WHOLE),
         "verdict": TEXT,
         "reason": described(TEXT, "What came of it, and what to do about it"),
-        "address": described(nullable(TEXT), "What was dialled, if it may be shown"),
+        "address": described(nullable(TEXT), "What was dialled, if it may be shown; `proxy` where a proxy did it"),
         **dict.fromkeys(("dns_ms", "connect_ms", "tls_ms", "first_byte_ms"), nullable(WHOLE)),
         "reply_headers": some({}),
         "reply": nullable(TEXT),

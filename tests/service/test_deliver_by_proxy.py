@@ -40,6 +40,7 @@ async def test_a_delivery_by_proxy_says_so_and_keeps_nothing_of_the_reply(tmp_pa
         await it.settle(4)
         state, [attempt] = await log(it, task_id)
     assert (state, attempt["verdict"], attempt["reply"]) == ("DELIVERED", "delivered", None)
+    assert (attempt["address"], attempt["reply_headers"]) == ("proxy", {})
     assert proxy.asked[0].startswith(b"POST http://127.0.0.1:")
     assert len(it.inbox.received) == 1
 
