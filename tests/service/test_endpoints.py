@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
+from service.answers import digest
 from tests.world import ADMIN, KEY, OTHER_KEY, SECRET, World, world
 
 pytestmark = pytest.mark.anyio
@@ -335,3 +337,28 @@ async def test_a_header_that_a_younger_rule_forbids_is_not_written(tmp_path: Pat
         log = (await it.client.get(f"/v1/deliveries/{delivery['id']}")).json()["log"]
         assert log[0]["verdict"] == "unsent"
         assert it.inbox.received == []
+
+
+# Repeated creates
+
+
+async def test_a_create_with_another_endpoint_is_another_request(tmp_path: Path) -> None:
+    async with world(tmp_path) as it:
+        first, second = await made(it), await made(it, "/other")
+        key = {"Idempotency-Key": "one"}
+        task = await created(it, **key, **{"X-Callback-Endpoint": first["id"]})
+        assert (await created(it, **key, **{"X-Callback-Endpoint": first["id"]}))["task_id"] == task["task_id"]
+        narrower = {"X-Callback-Endpoint": first["id"], "X-Callback-Events": "task.failed"}
+        for other in ({"X-Callback-Endpoint": second["id"]}, {}, narrower):
+            await created(it, 422, **key, **other)
+        assert len(it.upstreams.creates) == 1
+
+
+async def test_headers_that_are_not_there_leave_a_create_what_it_was_before_there_were_any(tmp_path: Path) -> None:
+    """Else a create that is repeated across an upgrade would be paid for twice."""
+    async with world(tmp_path) as it:
+        task = (await created(it, **{"X-Callback-Url": f"{it.inbox.url}/in"}))["task_id"]
+        kept = await it.ringback.store.lookups.task(task)
+        assert kept is not None
+        raw = httpx.Request("POST", "http://localhost/", json=CREATE).content
+        assert kept.digest == digest(raw, f"{it.inbox.url}/in", None, None, None)
