@@ -126,7 +126,7 @@ class Client:
         with self._heard():
             reply = self._http.request(method, path, **request)
         body = _json(reply)
-        if reply.status_code == httpx.codes.NO_CONTENT or (reply.is_success and body is not None):
+        if reply.is_success and (body is not None or (method == "DELETE" and not reply.content)):
             return body
         raise self._refusal(reply)
 

@@ -81,11 +81,10 @@ async def test_every_library_takes_what_is_sent_and_nothing_else(tmp_path: Path)
     async with world(tmp_path) as it:
         sent = await messages(it)
         for message in sent:
-            for name, verify in PYTHON.items():
+            for verify in PYTHON.values():
                 verify(message)
                 with pytest.raises(REFUSED):
                     verify(message.altered())
-                assert name
         by_node = verified_by_node(tmp_path, [*sent, *(message.altered() for message in sent)])
     names = set(PYTHON)
     assert [{name for name in names if said[name] is True} for said in by_node] == [names] * 12 + [set()] * 12
