@@ -48,6 +48,7 @@ from service.queries import QueryQueue
 from service.questions import Questions
 from service.receive import Receiver
 from service.reconcile import DoubtQueue
+from service.refresh import Refresher
 from service.reopen import Reopener
 from service.replay import Replayer, ReplayQueue
 from service.retention import Retention
@@ -169,7 +170,8 @@ class Ringback:
         )
         deliveries = DeliveryQueue(
             store, self.clients, self._egress_client, self.guard, clock, self._jitter,
-            Failing(store, self.operator, clock), DELIVERY_SLOTS,
+            Failing(store, self.operator, clock), Refresher(store, self.upstreams, self.catalogue, turns, clock),
+            DELIVERY_SLOTS,
         )  # fmt: skip
         questions = Questions(store, self.upstreams, self.shapes, self.catalogue, self.urls, clock)
         inquiry = Inquiry(store, self.operator, questions, self.urls, clock, timing.in_doubt)

@@ -25,6 +25,7 @@ from service.lanes import Lane, Standing, failed
 from service.logs import get_logger
 from service.outcomes import Outcome, kept_body, kept_headers, read_reply
 from service.phases import Peer, Phases
+from service.refresh import Refresher
 from service.signing import sign
 from service.store import Store
 from service.store.deliveries import LaneNote
@@ -64,6 +65,7 @@ class DeliveryQueue:
         clock: Clock,
         jitter: Jitter,
         failing: Failing,
+        links: Refresher,
         slots: int,
     ) -> None:
         self._store = store
@@ -73,6 +75,7 @@ class DeliveryQueue:
         self._clock = clock
         self._jitter = jitter
         self._failing = failing
+        self._links = links
         self._windows = Windows(slots, LEASE_MS)
         self._troubled: set[str] = set()
 
@@ -120,7 +123,11 @@ class DeliveryQueue:
             if way is None:
                 reason = "not sent: its endpoint was deleted"
                 return way, Outcome("no_endpoint", reason, self._none(started), final=True, counted=False)
-            return way, None if way.disabled else await self._post(item, url, way, started)
+            if way.disabled:
+                return way, None
+            fresh, remark = await self._links.fresh(item)
+            outcome = await self._post(fresh, url, way, started)
+            return way, replace(outcome, reason=f"{outcome.reason}; {remark}") if remark else outcome
         except Refused as error:
             return way, Outcome("refused", f"not dialled: {error.reason}", self._none(started))
         except Unopenable as error:

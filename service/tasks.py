@@ -104,7 +104,8 @@ class Task:
     same request, `idempotency_key` the client's own word for that; both are dropped when a create is refused.
     `answered_at` is when the answer to the create was handed to its connection. `pinned`: its client named the
     provider, so it goes nowhere else; `passed` are the providers that took nothing in this round. `reopened_at`
-    is when an operator had it sent again after another end was told."""
+    is when an operator had it sent again after another end was told, `refreshed_at` when the upstream gave another link
+    to its result."""
 
     id: str
     client: str
@@ -132,6 +133,7 @@ class Task:
     pinned: bool = False
     passed: tuple[str, ...] = ()
     reopened_at: int | None = None
+    refreshed_at: int | None = None
     version: int = 0
 
     @property

@@ -16,6 +16,7 @@ from adapters.base import Adapter
 from adapters.messages import Report
 from service.deliveries import RUNNING, Delivery, DeliveryState, Format, Subscription, receiver_of
 from service.event_log import Event
+from service.links import REFRESHED
 from service.tasks import Task, TaskState, describe
 
 TYPES: Mapping[TaskState, str] = {
@@ -125,6 +126,7 @@ def summary(task: Task) -> dict[str, Any]:
         "created_at": iso(task.created_at),
         "finished_at": iso(task.finished_at) if task.finished_at else None,
         "metadata": task.metadata,
+        **({REFRESHED: iso(task.refreshed_at)} if task.refreshed_at else {}),
     }
 
 

@@ -46,6 +46,7 @@ LAYERS = (
         "addresses",
         "phases",
         "lanes",
+        "links",
     }
     | {"jsondoor"},
 )

@@ -170,6 +170,14 @@ NATIVE: Mapping[str, Part] = {
     ),
 }
 
+TASK: Mapping[str, Schema] = {
+    "task_id": ID,
+    **{"state": ref("State"), "shape": {"enum": ["flat", "native", "gateway"]}},
+    **dict.fromkeys(("provider", "model"), TEXT),
+    **{"video_url": nullable(TEXT), "error": nullable(REASON)},
+    **{"created_at": TIME, "finished_at": nullable(TIME)},
+    **dict.fromkeys(("usage", "metadata"), nullable(some({}))),
+}
 PLACEMENT = record(
     {
         **dict.fromkeys(("id", "provider", "verdict"), TEXT),
@@ -191,19 +199,7 @@ OWN: Mapping[str, Part] = {
     "State": {"enum": list(TaskState)},
     "Error": record({"error": REASON}),
     "Task": record(
-        {
-            "task_id": ID,
-            "state": ref("State"),
-            "provider": TEXT,
-            "model": TEXT,
-            "shape": {"enum": ["flat", "native", "gateway"]},
-            "video_url": nullable(TEXT),
-            "error": nullable(REASON),
-            "usage": nullable(some({})),
-            "created_at": TIME,
-            "finished_at": nullable(TIME),
-            "metadata": nullable(some({})),
-        }
+        {**TASK, "video_url_refreshed_at": described(TIME, "When the provider gave another link; else absent")}, TASK
     ),
     "Record": {
         "allOf": [

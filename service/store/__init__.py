@@ -18,6 +18,7 @@ from service.store.events import OperatorEventVerbs
 from service.store.expunge import ExpungeVerbs
 from service.store.keys import Key, KeyVerbs
 from service.store.lanes import Grant, LaneVerbs
+from service.store.links import LinkVerbs
 from service.store.lookups import Lookups
 from service.store.placements import PlacementVerbs
 from service.store.queues import Queue, QueueVerbs
@@ -49,6 +50,7 @@ class Store:
         self.lookups = Lookups(engine)
         self.deliveries = DeliveryVerbs(engine)
         self.lanes = LaneVerbs(engine)
+        self.links = LinkVerbs(engine)
         self.endpoints = EndpointVerbs(engine)
         self.replays = ReplayVerbs(engine)
         self.expunging = ExpungeVerbs(engine)

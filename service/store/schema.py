@@ -251,6 +251,8 @@ LANES = (
     "ALTER TABLE attempts ADD COLUMN why {text}",
 )
 
+LINKS = ("ALTER TABLE tasks ADD COLUMN refreshed_at {int}",)
+
 STEPS: Mapping[str, tuple[str, ...]] = {
     "0001_first": FIRST,
     "0002_money": MONEY,
@@ -264,6 +266,7 @@ STEPS: Mapping[str, tuple[str, ...]] = {
     "0010_events": EVENTS,
     "0011_retention": RETENTION,
     "0012_lanes": LANES,
+    "0013_links": LINKS,
 }
 """Migrations by name, in order. A step that has shipped is never edited."""
 
