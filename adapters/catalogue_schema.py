@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from adapters.messages import Kind
 from adapters.model import PARAMETERS, MediaRule, Model, ParameterRule, Price
-from adapters.providers import PROVIDERS
+from adapters.providers import PROVIDERS, Rejected
 from adapters.toml_values import (
     Place,
     Reader,
@@ -151,6 +151,10 @@ def _most(value: Any, place: Place) -> int | None:
     return _count(value, place) or None
 
 
+def _rejected(value: Any, place: Place) -> Rejected:
+    return Rejected(one_of(Rejected)(value, place))
+
+
 part_of_provider = table_of(
     {
         **dict.fromkeys(("first_look_seconds", "look_every_seconds", "slow_look_seconds"), _seconds),
@@ -163,6 +167,7 @@ part_of_provider = table_of(
         "looks_per_second": number("a number above 0", 0, float, int, above=True),
         "floor_seconds": number("a number of seconds, 0 or more", 0, float, int),
         "most_active": _most,
+        "rejected_5xx": _rejected,
         "retention_seconds": number("a whole number of seconds, 1 or more", 1, int),
         "like": one_of(PROVIDERS),
         "models": texts,

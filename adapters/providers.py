@@ -4,6 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Rejected(StrEnum):
+    """What an error 500 or 503 in the vendor's own words says of a create. Wire notes 6 take it for a no, but have it
+    from no document."""
+
+    NO = "no"  # nothing was accepted
+    ASK = "ask"  # not believed before the vendor's list shows no such task; where no list can tell, as NO
+    DOUBT = "doubt"  # as much as a lost answer does
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +26,7 @@ class Provider:
     `floor_seconds` is the least time between two looks at one task that the provider's documents allow.
     `retention_seconds` is how long it knows a task. `pushes`: it can be set up to tell one URL of every end
     (`adapters.eventbridge`). `most_active` is how many tasks one account may have at work at once (None: nothing is
-    known of a limit).
+    known of a limit), `rejected_5xx` what its error to a create means.
     """
 
     name: str
@@ -34,6 +44,7 @@ class Provider:
     floor_seconds: float = 3.0
     retention_seconds: int = 24 * 3600
     most_active: int | None = None
+    rejected_5xx: Rejected = Rejected.NO
 
 
 PROVIDERS: Mapping[str, Provider] = {
@@ -51,6 +62,7 @@ PROVIDERS: Mapping[str, Provider] = {
             looks_per_second=0.8,
             first_look_seconds=5.0,
             look_every_seconds=10.0,
+            rejected_5xx=Rejected.ASK,  # one request tells, by our callback URL
         ),
         Provider(
             # seeds 000: poll every 5-10 s; seeds 001: never less than 3 s.

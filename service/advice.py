@@ -17,6 +17,16 @@ EVENTS: Mapping[str, str] = {
         " video in the provider's console, then adopt it (`ringback adopt ID UPSTREAM_ID`) or pay for another one"
         " (`ringback send-again ID`)."
     ),
+    "submission.overruled": (
+        "A provider said no to a submission and makes its video all the same; the task goes on by it, or its result is"
+        " still told, so nothing is lost, but that provider's errors are not to be believed: set"
+        " RINGBACK_<PROVIDER>_REJECTED_5XX to ask or doubt if it happens again."
+    ),
+    "submission.paid_twice": (
+        "A provider said no to a submission and makes its video all the same, and by then the task had been sent once"
+        " more: both may be billed, the first video is told, and `ringback get ID` shows both ids; ask the provider for"
+        " the money, and set RINGBACK_<PROVIDER>_REJECTED_5XX to ask or doubt."
+    ),
     "upstream.account_refused": (
         "The provider refused a submission because of your account there: its key is wrong or its money is used up;"
         " nothing was sent or billed, tasks that were accepted before wait, so put the account in order"
@@ -27,12 +37,12 @@ EVENTS: Mapping[str, str] = {
         " result is heard of until the key or the account is in order (`ringback doctor` checks the key)."
     ),
     "provider.missing": (
-        "Unfinished tasks belong to a provider that this server has no key for; nobody looks at them until it is"
-        " configured again."
+        "Unfinished tasks belong to a provider that this server has no key for; what waits goes elsewhere if it may,"
+        " and nobody looks at the others: they expire once the provider forgets them, unless it is configured again."
     ),
     "account.missing": (
-        "Unfinished tasks belong to an account whose key this server does not have any more; nobody looks at them until"
-        " that key is configured again."
+        "Unfinished tasks belong to an account whose key this server does not have any more; nobody looks at them, and"
+        " they expire once the provider forgets them, unless that key is configured again."
     ),
     "provider.stalled": (
         "A provider has told nothing of its tasks for a while; they are looked at ever more slowly and none fails by"

@@ -24,6 +24,7 @@ from service.cancel import Canceller
 from service.certificates import Certificates, Fetch, fetch_by
 from service.clients import clients_of
 from service.clock import Clock, system_clock
+from service.crew import crew_of
 from service.deliver import DeliveryQueue
 from service.endpoints import Endpoints
 from service.explain import Explainer
@@ -36,15 +37,15 @@ from service.http import egress_of, upstream_client
 from service.inquiry import Inquiry
 from service.learning import Learned
 from service.ledger import settled_by
-from service.lent import LentLooks
 from service.logs import get_logger
-from service.missing import tell_missing
+from service.missing import MissingQueue, tell_missing
+from service.onward import Onward
 from service.operator import Operator
+from service.overrule import Overruler
 from service.pacing import Turns
 from service.poll import LookQueue
 from service.preflight import Preflight
 from service.push import PushDesk
-from service.queries import QueryQueue
 from service.questions import Questions
 from service.receive import Receiver
 from service.reconcile import DoubtQueue
@@ -55,23 +56,21 @@ from service.retention import Retention
 from service.retry import Retries
 from service.routes.edge import House, Limits
 from service.send import Sender
-from service.send_queue import SendQueue
 from service.settings import Settings, SettingsError, check_exposure
 from service.signing import CallbackTokens
 from service.store import Store
 from service.streams import Streams
 from service.submit import Submitter
-from service.sweep import SweepQueue
 from service.tasks import Task
 from service.tell import Teller
 from service.timing import Timing
 from service.trials import Trials
-from service.upstream import Upstream, lent_label
+from service.upstream import Upstream
 from service.upstreams import Upstreams, upstreams_of
 from service.vault import Vault
 from service.waiting import WaitingRoom
 from service.watch import Watcher
-from service.worker import Work, Worker, finish
+from service.worker import Worker, finish
 
 __all__ = ["Ringback", "create_app"]
 
@@ -146,59 +145,57 @@ class Ringback:
         times = settings.retry_failed_times if settings.failover == "retry_failed" else 0
         retries = Retries(store, failover, settle, clock, self._jitter, self._wake, times)
         receiver = Receiver(store, self.teller, clock, self._told, settle, retries.instead)
+        onward = Onward(
+            store, receiver, self.operator, self.upstreams, failover, clock, timing, self._jitter, self._wake, _row_id
+        )
+        overruler = Overruler(store, receiver, self.operator, clock)
         sender = Sender(
-            store, receiver, self.operator, self.upstreams, failover, self.learned, self.shapes, self.urls, clock,
-            timing, self._jitter, self._wake, _row_id,
+            store, self.operator, self.upstreams, onward, self.learned, self.shapes, self.urls, clock, timing,
+            self._jitter, self._wake,
         )  # fmt: skip
         self.submitter = Submitter(
             store, sender, self.upstreams, failover, self.shapes, self.catalogue, self.audience, clock, timing,
             settings.submit_wait_seconds, self.operator,
         )  # fmt: skip
         turns = self.turns = Turns(clock)
+        desk = (self.upstreams, self.shapes, self.catalogue)
         self.canceller = Canceller(store, receiver, self.upstreams, turns)
-        self.adopter = Adopter(
-            store, receiver, self.upstreams, self.shapes, self.catalogue, self.urls, clock, turns, self._wake
-        )
-        self.reopener = Reopener(store, self.upstreams, self.shapes, self.catalogue, clock, self._wake)
+        self.adopter = Adopter(store, receiver, *desk, self.urls, clock, turns, self._wake)
+        self.reopener = Reopener(store, *desk, clock, self._wake)
         self.finder = Finder(store, self.clients, self.upstreams, self.operator, self.catalogue, self.urls, turns)
         self.watcher = Watcher(
             store, self.finder, self.vault, self.teller, self.catalogue, clock, self._jitter, self._wake,
             self._told,
         )  # fmt: skip
-        self.explainer = Explainer(
-            self.upstreams.providers, self.shapes, self.catalogue, self.urls, elsewhere=elsewhere
-        )
+        self.explainer = Explainer(self.upstreams.providers, *desk[1:], self.urls, elsewhere=elsewhere)
         deliveries = DeliveryQueue(
             store, self.clients, self._egress_client, self.guard, clock, self._jitter,
             Failing(store, self.operator, clock), Refresher(store, self.upstreams, self.catalogue, turns, clock),
             DELIVERY_SLOTS,
         )  # fmt: skip
+        self._missing = MissingQueue(store, receiver, failover, self.operator, self.catalogue, clock, self._wake)
         questions = Questions(store, self.upstreams, self.shapes, self.catalogue, self.urls, clock)
         inquiry = Inquiry(store, self.operator, questions, self.urls, clock, timing.in_doubt)
-        doubts = DoubtQueue(store, receiver, self.operator, questions, inquiry, self.catalogue, clock, timing)
+        doubts = DoubtQueue(
+            store, receiver, onward, overruler, self.operator, questions, inquiry, self.catalogue, clock, timing
+        )
         self.workers: dict[str, Worker[Any]] = {
             "doubt": Worker("doubt", doubts, clock),
             "deliver": Worker("deliver", deliveries, clock, slots=DELIVERY_SLOTS),
             "retention": Worker("retention", Retention(store, clock, settings), clock),
             "replay": Worker("replay", ReplayQueue(store, clock, self._wake, _message_id), clock),
+            "missing": Worker("missing", self._missing, clock),
         }
 
         def looks(upstream: Upstream) -> LookQueue:
             return LookQueue(
-                upstream, store, receiver, self.operator, self.learned, self.catalogue, self.urls, clock, self._jitter
+                upstream, store, receiver, self.operator, overruler, self.learned, self.catalogue, self.urls, clock,
+                self._jitter,
             )  # fmt: skip
 
-        for upstream in self.upstreams:
-            name, queue = f"look.{upstream.label}", looks(upstream)
-            sweeps = SweepQueue(upstream, store, self.learned, clock) if upstream.has_list else None
-            work: Work[Any] = QueryQueue(queue, sweeps) if sweeps else queue
-            self.workers[name] = Worker(name, work, clock, slots=32)
-        for upstream in self.upstreams.providers:
-            sends = SendQueue(upstream.name, self.upstreams, store, sender, clock, timing, _row_id)
-            self.workers[f"send.{upstream.name}"] = Worker(f"send.{upstream.name}", sends, clock)
-            name = f"look.{lent_label(upstream.provider)}"
-            lent = LentLooks(upstream.provider, self.upstreams, store, self.operator, clock, looks)
-            self.workers[name] = Worker(name, lent, clock)
+        self.workers |= crew_of(
+            self.upstreams, looks, store, sender, self.operator, self.learned, clock, timing, _row_id
+        )
 
     def _wake(self, worker: str) -> None:
         """One of a provider that is not configured any more does not run."""
@@ -257,7 +254,7 @@ class Ringback:
         """At the start, before anything runs: what a dead server had in hand is due again."""
         check_exposure(self.settings, has_keys=await self.store.keys.any())
         await self.store.queues.void_leases(self.clock())
-        await tell_missing(self.store, self.upstreams, self.operator)
+        self._missing.missing = await tell_missing(self.store, self.upstreams, self.operator)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -27,6 +27,7 @@ class Nature(StrEnum):
 
     BUSY = "busy"  # it may take the same create later; others may take it now
     ACCOUNT = "account"  # the operator's account is in trouble, and the request may be good
+    FETCH = "fetch"  # it could not download the input: it may be able to a little later, others now
     ELSEWHERE = "elsewhere"  # no for good, but another provider may say yes
     FINAL = "final"  # no for good, and others would say the same, or must not be asked
 
@@ -39,7 +40,7 @@ NATURE: Mapping[Category, Nature] = {
     Category.FORBIDDEN_MODEL: Nature.ELSEWHERE,
     Category.NOT_FOUND: Nature.ELSEWHERE,  # this and the next: the provider has no such call
     Category.METHOD: Nature.ELSEWHERE,
-    Category.MEDIA_FETCH: Nature.ELSEWHERE,  # it could not download what another one may reach
+    Category.MEDIA_FETCH: Nature.FETCH,
 }
 """Every other category is final: `content` because asking around would evade a policy, `invalid_request` because the
 same body fails everywhere."""
@@ -75,7 +76,7 @@ class No:
     @property
     def verdict(self) -> Verdict:
         """Of a provider that refused for good the task asks nothing any more."""
-        return Verdict.NOT_ACCEPTED if self.nature in (Nature.BUSY, Nature.ACCOUNT) else Verdict.REFUSED
+        return Verdict.REFUSED if self.nature in (Nature.ELSEWHERE, Nature.FINAL) else Verdict.NOT_ACCEPTED
 
     @property
     def retry_after(self) -> float | None:

@@ -31,11 +31,14 @@ KEPT_REPORTS = 2000
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What was found out of `doubts`: what proves them, of which there is nothing to be found, and (the others) what is
-    open. `again_at`: the reading goes on then, nothing is decided yet. `left` were not asked for."""
+    open. Of the `absent` ones (some of `nothing`) it is certain that they made no task. `named` is what was said of
+    other sends. `again_at`: the reading goes on then, nothing is decided yet. `left` were not asked for."""
 
     doubts: Collection[Doubt]
     proven: Mapping[str, Report] = field(default_factory=dict)
     nothing: Collection[str] = ()
+    absent: Collection[str] = ()
+    named: Mapping[str, Report] = field(default_factory=dict)
     again_at: int | None = None
     left: Collection[Doubt] = ()
 
@@ -83,12 +86,14 @@ class Inquiry:
             again_at = await self._burst(scope, survey)
         except Unheard as error:
             await self._unheard(scope.upstream, error)
-            return Answer(doubts, survey.proven)
+            return Answer(doubts, survey.proven, named=survey.named)
         if again_at is not None:
             self._surveys[scope] = survey
             return Answer(doubts, survey.proven, again_at=again_at)
         if not scope.model:
-            return Answer(doubts, survey.proven, [one for one in survey.doubts if one not in survey.proven])
+            nothing = [one for one in doubts if one.id not in survey.proven]
+            absent = {one.id for one in nothing if survey.begun_at >= self._settled_at(one)}
+            return Answer(doubts, survey.proven, [one.id for one in nothing], absent, survey.named)
         return await self._decided(scope, survey)
 
     async def _burst(self, scope: Scope, survey: Survey) -> int | None:
@@ -117,9 +122,9 @@ class Inquiry:
         survey.heard(page)
         if not scope.model:
             for report in page.reports:
-                named = self._urls.placement(scope.upstream.provider, report.callback_url)
-                if named is not None and named in survey.doubts:
-                    survey.proven[named] = report
+                sent_by = self._urls.placement(scope.upstream.provider, report.callback_url)
+                if sent_by is not None:
+                    (survey.proven if sent_by in survey.doubts else survey.named)[sent_by] = report
         elif survey.listed:
             survey.sift(await self._store.doubts.strangers(scope.upstream.name, survey.rows), self._known)
         if survey.too_long:
@@ -145,8 +150,9 @@ class Inquiry:
         settled = [one for one in survey.doubts.values() if survey.begun_at >= self._settled_at(one)]
         found = {doubt.id: prove(doubt, candidates, others) for doubt in settled}
         proven = {each: report for each, report in found.items() if isinstance(report, Report)}
-        nothing = [each for each, standing in found.items() if standing is Standing.NOTHING]
-        return Answer(survey.doubts.values(), proven, nothing)
+        absent = {each for each, standing in found.items() if standing is Standing.ABSENT}
+        nothing = [each for each, standing in found.items() if standing in (Standing.NOTHING, Standing.ABSENT)]
+        return Answer(survey.doubts.values(), proven, nothing, absent)
 
     async def _begun(self, scope: Scope, due: Sequence[Doubt]) -> Survey:
         since, until = min(doubt.since for doubt in due), max(doubt.until for doubt in due)

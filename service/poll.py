@@ -13,18 +13,21 @@ from itertools import groupby
 from operator import itemgetter
 
 from adapters.catalogue import Catalogue
-from adapters.messages import ENDED, Failure, Query, Report, State
+from adapters.messages import ENDED, Query, Report, State
 from service.backoff import LONGEST_LOOK, Jitter
 from service.callback_urls import CallbackUrls
 from service.clock import Clock
+from service.expire import Expiry
 from service.learning import Learned
+from service.ledger import NEVER_BILLED
 from service.logs import get_logger
 from service.look_times import UNHEARD, LookTimes, look_pause
 from service.operator import Operator
+from service.overrule import Overruler
 from service.receive import Receiver
 from service.silence import Silence
 from service.store import Queue, Store
-from service.tasks import TASK_EXPIRED, Placement, Task, TaskState, Verdict
+from service.tasks import TASK_EXPIRED, Placement, Task, Verdict
 from service.upstream import Unheard, Upstream
 
 log = get_logger("poll")
@@ -62,6 +65,7 @@ class LookQueue:
         store: Store,
         receiver: Receiver,
         operator: Operator,
+        overruler: Overruler,
         learned: Learned,
         catalogue: Catalogue,
         urls: CallbackUrls,
@@ -72,6 +76,8 @@ class LookQueue:
         self._store = store
         self._receiver = receiver
         self._operator = operator
+        self._overruler = overruler
+        self._expiry = Expiry(store, receiver, operator, clock)
         self._learned = learned
         self._silence = Silence(upstream, store, operator, clock)
         self._times = LookTimes(upstream.provider, upstream.every, clock(), jitter)
@@ -144,7 +150,9 @@ class LookQueue:
             return
         last_word = placement.empty > 0
         detector = placement.hinted_by or "look"
-        moved = await self._receiver.report(task, report, detector, placement=placement.id, last_word=last_word)
+        moved = await self._receiver.report(
+            task, report, detector, placement=placement.id, last_word=last_word, denied=placement.denied
+        )
         if moved is not None and moved.ended:
             await self._learn(placement, report)
         ended = report.state in ENDED and (report.state is not State.SUCCEEDED or last_word or bool(report.video_url))
@@ -154,15 +162,18 @@ class LookQueue:
             await self._again(placement, report)
 
     async def _adopt(self, placement: Placement, task: Task, reports: Sequence[Report]) -> None:
-        """A send in doubt, or given up: believed is only a record that echoes exactly our callback URL."""
+        """A send in doubt, given up, or denied: believed is only a record that echoes exactly our callback URL."""
         for report in reports:
             if self._urls.placement(self._upstream.provider, report.callback_url) == placement.id:
+                if placement.verdict in NEVER_BILLED:
+                    await self._overruler.overrule(placement, report, "callback")
+                    return
                 now = self._clock()
                 adopted = await self._store.tasks.accepted(placement.id, report.task_id, now, now)
                 log.event("task.adopted", task=task.id, provider=task.provider, placement=placement.id)
                 await self._receiver.report(adopted or task, report, "callback", placement=placement.id)
                 return
-        if placement.verdict is Verdict.UNPROVEN:  # until another callback comes
+        if placement.verdict not in (Verdict.SENDING, Verdict.IN_DOUBT):  # until another callback comes
             await self._store.placements.looked(placement, None, self._clock(), heard=False)
         else:
             await self._later(placement)
@@ -179,7 +190,7 @@ class LookQueue:
     async def _unknown(self, placement: Placement, task: Task) -> None:
         """The upstream says that it has no such task: not yet, or, once it may have forgotten it, no more."""
         if self._times.forgotten(placement, self._clock()):
-            await self._expire(placement, task, TASK_EXPIRED, None)
+            await self._expiry.expire(placement, task, TASK_EXPIRED, None)
         else:
             await self._later(placement, "the upstream does not know it yet", NOT_KNOWN_SECONDS)
 
@@ -188,22 +199,9 @@ class LookQueue:
         if error.throttled and not self._times.forgotten(placement, now):
             await self._store.placements.put_back(placement, self._times.soon(self._upstream.bucket.free_at, now))
         elif self._times.unheard(placement, now):
-            await self._expire(placement, task, UNHEARD, self._times.rarely(now))
+            await self._expiry.expire(placement, task, UNHEARD, self._times.rarely(now))
         else:
             await self._later(placement, str(error))
-
-    async def _expire(self, placement: Placement, task: Task, failure: Failure, due_at: int | None) -> None:
-        """Its subscribers are told, unless it went on by another send. The placement stays open for a late word, but
-        no watcher's key is kept for that."""
-        verdict = Verdict.UNPROVEN if placement.credential is None else Verdict.ENDED
-        ended = await self._receiver.give_up(
-            task, failure, "look", state=TaskState.EXPIRED, verdict=verdict, placement=placement.id
-        )
-        if ended is not None:
-            await self._operator.tell(
-                "task.expired", task.id, task=task.id, provider=task.provider, reason=failure.message
-            )
-        await self._store.placements.looked(placement, due_at, self._clock(), heard=False, given_up=True)
 
     async def _later(self, placement: Placement, trouble: str = "", longest: float = LONGEST_LOOK) -> None:
         now = self._clock()

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from adapters.base import Adapter, ListAdapter
 from adapters.messages import ENDED, Kind, Report, State, Submission, Usage
 from service.tasks import Placement, Verdict
 
@@ -38,6 +39,7 @@ class Standing(StrEnum):
 
     OPEN = "open"  # a task that may be meant is still at work, or could not be asked yet
     NOTHING = "nothing"  # as far as the upstream says there is no such task, or nobody can tell which
+    ABSENT = "absent"  # there is no such task: whatever there is shows that something else was asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,14 @@ class Candidate:
         return self.row.state not in ENDED or self.row.state is State.SUCCEEDED
 
 
+def can_be_proven(adapter: Adapter, asked: Submission | None, *, echo: bool) -> bool:
+    """Whether a list of the upstream could prove a send: by our callback URL, if it has one to `echo`, or by what it
+    asked for (None: not known any more)."""
+    if not isinstance(adapter, ListAdapter):
+        return False
+    return echo if adapter.lists_requests else asked is not None and bool(asked.prompt)
+
+
 def span_of(placement: Placement, now: int) -> tuple[int, int]:
     """The time in which an upstream may say that it accepted a send. One without an answer may be accepted even now."""
     sending = placement.verdict is Verdict.SENDING
@@ -89,6 +99,8 @@ def prove(doubt: Doubt, candidates: Iterable[Candidate], others: Iterable[Doubt]
     if any(one.open for one in possible):
         return Standing.OPEN
     fitting = [one for one in possible if _claims(doubt, one)]
+    if all(_is_another(doubt, one) for one in possible):
+        return Standing.ABSENT
     if len(fitting) != 1 or fitting[0].seen is None:
         return Standing.NOTHING
     rivals = (other for other in others if other.id != doubt.id)
@@ -108,6 +120,13 @@ def _claims(doubt: Doubt, candidate: Candidate) -> bool:
     if candidate.seen is None or not doubt.spans(candidate.row):
         return False
     return doubt.asked is None or fits(doubt.asked, candidate.seen)
+
+
+def _is_another(doubt: Doubt, candidate: Candidate) -> bool:
+    """Whether it says itself that it was made of another prompt; one that was cut off says nothing."""
+    ours = (doubt.asked.prompt or "").strip() if doubt.asked else ""
+    theirs = (candidate.seen.prompt or "").strip() if candidate.seen else ""
+    return bool(ours and theirs) and not (ours.startswith(theirs) or theirs.startswith(ours))
 
 
 def _seconds_fit(asked: Submission, usage: Usage) -> bool:

@@ -16,7 +16,7 @@ from adapters.messages import Submission, Unreadable, Unsupported
 from service.callback_urls import CallbackUrls
 from service.clock import Clock
 from service.failover import read_stored
-from service.proof import Doubt, span_of
+from service.proof import Doubt, can_be_proven, span_of
 from service.send import as_sent
 from service.store import Store
 from service.tasks import Placement, Task
@@ -78,12 +78,8 @@ class Questions:
         row = self._catalogue.providers.get(doubt.placement.provider)
         if row is None:
             return True
-        adapter = self._shapes[row.shape]
-        if not isinstance(adapter, ListAdapter):
-            return False
-        if adapter.lists_requests:
-            return self._urls.of(row, doubt.id) is not None
-        return doubt.asked is not None and bool(doubt.asked.prompt)
+        echo = self._urls.of(row, doubt.id) is not None
+        return can_be_proven(self._shapes[row.shape], doubt.asked, echo=echo)
 
     def _scope(self, doubt: Doubt, service: str) -> Scope | None:
         upstream = self._upstreams.serving(doubt.placement)

@@ -50,10 +50,11 @@ class Receiver:
         placement: str | None = None,
         last_word: bool = False,
         only: TaskState | None = None,
+        denied: bool = False,
     ) -> Task | None:
         """Applies an upstream's report of `placement` (None: of the current one), if the task is still in the state
         `only` (None: in any). Returns the task if it moved, None if the report was nothing new. Of an earlier send,
-        which was given up, only a video is news.
+        which was given up, only a video is news; also of one that ended its task because it was `denied`.
 
         A success without a video is nothing new until `last_word`; then it is the failure `no_result`."""
         if report.state is State.SUCCEEDED and report.video_url is None:
@@ -63,7 +64,8 @@ class Receiver:
 
         def change(latest: Task) -> Task | None:
             waits = latest.state is TaskState.ACCEPTED  # all of its sends are over
-            earlier = placement is not None and (waits or placement != latest.placement)
+            over = waits or (denied and latest.ended)
+            earlier = placement is not None and (over or placement != latest.placement)
             if only not in (None, latest.state) or (earlier and report.state is not State.SUCCEEDED):
                 return None
             return advance(latest, report, self._clock(), detector, earlier=earlier)

@@ -1,5 +1,5 @@
 """Sends in doubt: a send whose answer never came becomes doubtful; a doubtful one is looked for in the upstream's list,
-and adopted on proof or given up.
+and adopted on proof or given up; one to which the provider said no is sent on, once that list shows no task of it.
 
 Without proof the task ends FAILED `outcome_unknown`, because only a person can find out more; it is never sent again by
 itself. But our trouble is never its failure: as long as the list cannot be heard, or a task that may be meant is still
@@ -16,7 +16,9 @@ from service.backoff import FIRST_DOUBT, next_doubt
 from service.clock import Clock
 from service.inquiry import Inquiry
 from service.logs import get_logger
+from service.onward import Onward
 from service.operator import Operator
+from service.overrule import Overruler
 from service.proof import Doubt
 from service.questions import Question, Questions
 from service.receive import Receiver
@@ -36,6 +38,8 @@ class DoubtQueue:
         self,
         store: Store,
         receiver: Receiver,
+        onward: Onward,
+        overruler: Overruler,
         operator: Operator,
         questions: Questions,
         inquiry: Inquiry,
@@ -45,6 +49,8 @@ class DoubtQueue:
     ) -> None:
         self._store = store
         self._receiver = receiver
+        self._onward = onward
+        self._overruler = overruler
         self._operator = operator
         self._questions = questions
         self._inquiry = inquiry
@@ -69,8 +75,11 @@ class DoubtQueue:
             return
         answer = await self._inquiry.ask(item)
         proven = [(one, answer.proven[one.id]) for one in answer.doubts if one.id in answer.proven]
-        adopted = {one.id for one, report in proven if await self._adopt(one, report)}
-        rest = [one.placement for one in answer.doubts if one.id not in adopted]
+        settled = {one.id for one, report in proven if await self._adopt(one, report)}
+        settled |= {one.id for one in answer.doubts if one.id in answer.absent and await self._denied(one.placement)}
+        for placement in await self._store.doubts.denied(answer.named):
+            await self._overruler.overrule(placement, answer.named[placement.id], "list")
+        rest = [one.placement for one in answer.doubts if one.id not in settled]
         if answer.again_at is None:
             await self._wait(rest, {*answer.nothing, *answer.proven}, hopeless=item.hopeless)
         else:
@@ -87,6 +96,14 @@ class DoubtQueue:
         await self._operator.tell(
             "submission.in_doubt", placement.task, task=placement.task, provider=placement.provider, reason=reason
         )
+
+    async def _denied(self, placement: Placement) -> bool:
+        """The provider had said no, and its list shows that it is true. False: it never said so."""
+        task = await self._store.lookups.task(placement.task) if placement.denied else None
+        if task is None:
+            return False
+        await self._onward.absent(task, placement)
+        return True
 
     async def _adopt(self, doubt: Doubt, report: Report) -> bool:
         """False: another placement has the upstream's task, or this one is not in doubt any more."""

@@ -13,13 +13,13 @@ from service.clock import Clock
 from service.failover import Failover
 from service.ledger import Settle
 from service.logs import get_logger
-from service.send import GIVE_UP_MS
+from service.onward import GIVE_UP_MS
 from service.store import Store
 from service.tasks import NEXT, Placement, Task, TaskState, Verdict
 
 log = get_logger("retry")
 
-RETRIED = frozenset({Category.TRANSIENT, Category.MEDIA_FETCH})
+RETRIED = frozenset({Category.TRANSIENT, Category.MEDIA_FETCH, Category.THROTTLED})
 """By no fault of the request. A verdict on the content is never asked for twice."""
 
 PAUSE_SECONDS = 5.0

@@ -6,8 +6,7 @@ accepted (sent elsewhere, or again later); or in doubt, which is never sent agai
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from adapters.base import Adapter
@@ -22,20 +21,21 @@ from adapters.messages import (
     Unreadable,
     Unsupported,
 )
-from service.allowances import Limited
-from service.backoff import FIRST_DOUBT, Jitter, next_send
+from adapters.providers import Rejected
+from service.backoff import FIRST_DOUBT, Jitter
 from service.callback_urls import CallbackUrls
 from service.clock import Clock
 from service.completion import Completion
-from service.failover import ACCOUNT_TROUBLE, Failover, Nature, No, read_stored
+from service.failover import Nature, No, read_stored
 from service.http import Lost, NotSent
 from service.learning import Learned
 from service.logs import get_logger
 from service.look_times import look_pause
+from service.onward import ACCOUNT_SECONDS, Onward, patiently
 from service.operator import Operator
-from service.receive import Receiver
-from service.store import Placed, Store
-from service.tasks import NOT_ACCEPTED, Placement, Task, Verdict
+from service.proof import SETTLED_MS, can_be_proven
+from service.store import Store
+from service.tasks import Placement, Task
 from service.timing import Timing
 from service.upstream import Upstream
 from service.upstreams import Upstreams
@@ -43,17 +43,8 @@ from service.workload import workload_at
 
 log = get_logger("send")
 
-ACCOUNT_SECONDS = 600.0
-"""Before a task that was accepted already is tried again after a refusal that is about the operator's account, and how
-long the other accounts of that provider come first."""
-
-KEEP_AGAIN = (1.0, 2.0, 5.0, 10.0, 30.0, *(60.0,) * 10)
-"""Seconds between tries to write down what was paid for; together less than a doubt lasts."""
-
 THROTTLED_SECONDS, LONGEST_PAUSE = 2.0, 300.0
 """How long nothing waiting is sent to an account that said that it is too much, at least and at most."""
-
-GIVE_UP_MS = 24 * 3600 * 1000
 
 
 class Sender:
@@ -62,10 +53,9 @@ class Sender:
     def __init__(
         self,
         store: Store,
-        receiver: Receiver,
         operator: Operator,
         upstreams: Upstreams,
-        failover: Failover,
+        onward: Onward,
         learned: Learned,
         shapes: Mapping[str, Adapter],
         urls: CallbackUrls,
@@ -73,13 +63,11 @@ class Sender:
         timing: Timing,
         jitter: Jitter,
         wake: Callable[[str], None],
-        new_id: Callable[[], str],
     ) -> None:
         self._store = store
-        self._receiver = receiver
         self._operator = operator
         self._upstreams = upstreams
-        self._failover = failover
+        self._onward = onward
         self._learned = learned
         self._shapes = shapes
         self._urls = urls
@@ -87,7 +75,6 @@ class Sender:
         self._timing = timing
         self._jitter = jitter
         self._wake = wake
-        self._new_id = new_id
 
     async def send(self, task: Task, placement: Placement, heard: Callable[[], bool] = lambda: False) -> Refusal | None:
         """Sends a task that is SUBMITTING and records the outcome; where provably nothing was accepted, to the next
@@ -98,13 +85,10 @@ class Sender:
         said: dict[str, No] = {}
         while (no := await self._try(task, placement)) is not None:
             said[task.provider] = no
-            if no.nature is Nature.FINAL:
-                return await self._refuse((task, placement), no, no.refusal, heard())
-            left = await self._left(task, said)
-            moved = await self._elsewhere((task, placement), no, left)
-            if moved is None:
-                return await self._wait_or_end((task, placement), no, said, left, heard)
-            task, placement = moved
+            step = await self._onward.after((task, placement), no, said, heard)
+            if not isinstance(step, tuple):
+                return step
+            task, placement = step
         return None
 
     async def _try(self, task: Task, placement: Placement) -> No | None:
@@ -118,7 +102,7 @@ class Sender:
         except (Unreadable, Unsupported) as error:  # the catalogue changed since the task was accepted
             refusal = Refusal(400, Failure(Category.INVALID_REQUEST, "", str(error)))
             return No(Nature.ELSEWHERE, "it has no words for the request", refusal)
-        known = await self._learned.of(upstream.name, kind)
+        known = await self._known(upstream, kind)
         try:
             response = await upstream.create(request, self._timing.create_timeout)
         except NotSent as error:
@@ -132,6 +116,14 @@ class Sender:
             return await self._refused(task, placement, upstream, response)
         await self._accept(task, placement.id, upstream, acceptance, kind, known)
         return None
+
+    async def _known(self, upstream: Upstream, kind: str) -> Completion | None:
+        """How long such videos take. No trouble with that may keep a task from being sent."""
+        try:
+            return await self._learned.of(upstream.name, kind)
+        except Exception as error:
+            log.failure("send.unlearned", error)
+            return None
 
     def _write(self, submission: Submission, placement: str, upstream: Upstream) -> Request:
         callback = self._urls.of(upstream.provider, placement)
@@ -148,62 +140,18 @@ class Sender:
             upstream.rest(now + int(pause * 1000))
         if no.nature is Nature.ACCOUNT:
             upstream.avoid(now + int(ACCOUNT_SECONDS * 1000))
-            await self._tell_operator("upstream.account_refused", task, no.reason)
+        if refusal.failure.category is Category.REJECTED and not self._believed(upstream, placement, task):
+            await self._doubt(task, placement.id, no.reason, denied=True)
+            return None
         return no
 
-    async def _left(self, task: Task, said: Mapping[str, No]) -> tuple[str, ...]:
-        """The candidates that have not refused the task for good, now or in an earlier round."""
-        sends = await self._store.lookups.placements(task.id)
-        gone = {send.provider for send in sends if send.verdict is Verdict.REFUSED}
-        gone |= {provider for provider, no in said.items() if no.verdict is Verdict.REFUSED}
-        standing = await self._store.allowances.standing(task.client, self._clock(), moving=task)
-        return tuple(provider for provider in self._failover.candidates(task, standing) if provider not in gone)
-
-    async def _elsewhere(self, sent: Placed, no: No, left: Sequence[str]) -> Placed | None:
-        """The task on its way to the next of those that are `left`, or None if none of them has room now."""
-        task, now = sent[0], self._clock()
-        others = [name for name in left if name not in (task.provider, *task.passed)]
-        roads = [self._failover.road(task, name, now) for name in others]
-        if no.of_account and task.provider in left:
-            same = self._failover.road(task, task.provider, now)
-            roads.insert(0, replace(same, seats=[seat for seat in same.seats if not seat.last]))
-        doubt_at = self._timing.doubt_at(now)
-        try:
-            moved = await self._store.sends.elsewhere(sent, no.verdict, no.reason, roads, now, doubt_at, self._new_id)
-        except Limited:  # somebody else has spent in the meantime
-            return None
-        if moved is not None:
-            self._wake(f"send.{task.provider}")
-            log.event("task.elsewhere", task=task.id, provider=moved[0].provider, reason=no.reason)
-        return moved
-
-    async def _wait_or_end(
-        self, sent: Placed, no: No, said: Mapping[str, No], left: Sequence[str], heard: Callable[[], bool]
-    ) -> Refusal | None:
-        """Nobody takes the task now. It waits for whoever may be asked soonest; if only accounts in trouble are left,
-        who waits for the answer is told, and a task that was accepted before waits for the operator."""
-        now = self._clock()
-        calm = [name for name in left if not self._in_trouble(name, said, now)]
-        if calm:
-            soonest = min(calm, key=lambda name: (self._rests(name, said, now), name in said))
-            await self._defer(sent, no, said, soonest)
-            return None
-        told = heard()
-        if told or not left:
-            definite = [no.refusal for no in said.values() if no.nature is Nature.ELSEWHERE]
-            last = definite[-1] if definite else ACCOUNT_TROUBLE
-            return await self._refuse(sent, no, last, told)
-        await self._defer(sent, no, said, left[0])
-        return None
-
-    def _in_trouble(self, provider: str, said: Mapping[str, No], now: int) -> bool:
-        """Another of its accounts may only be busy."""
-        account = provider in said and said[provider].nature is Nature.ACCOUNT
-        return account and self._upstreams.in_trouble(provider, now)
-
-    def _rests(self, provider: str, said: Mapping[str, No], now: int) -> int:
-        asked = said[provider].retry_after if provider in said else None
-        return max(self._upstreams.rests_until(provider) - now, int((asked or 0.0) * 1000), 0)
+    def _believed(self, upstream: Upstream, placement: Placement, task: Task) -> bool:
+        """Whether an error 500 or 503 in the vendor's own words is a no: if its list can show more, that is asked."""
+        if upstream.rejected_5xx is Rejected.ASK:
+            asked = read_stored(task, self._shapes[task.shape])
+            echo = self._urls.of(upstream.provider, placement.id) is not None
+            return not can_be_proven(upstream.adapter, asked, echo=echo)
+        return upstream.rejected_5xx is Rejected.NO
 
     async def _accept(
         self,
@@ -229,61 +177,19 @@ class Sender:
         self, task: Task, placement: str, upstream_id: str, look_at: int, kind: str, expected_at: int | None
     ) -> None:
         """The task is paid for and its id is only here: a full disk, say, is waited out, and the log tells the id."""
-        for pause in (*KEEP_AGAIN, None):
-            try:
-                now = self._clock()
-                await self._store.tasks.accepted(placement, upstream_id, now, look_at, kind, expected_at)
-                return
-            except Exception as error:
-                log.failure("task.unrecorded", error, task=task.id, upstream_id=upstream_id)
-                if pause is None:
-                    raise
-                await asyncio.sleep(pause)
 
-    async def _defer(self, sent: Placed, no: No, said: Mapping[str, No], provider: str) -> None:
-        """The task waits to be sent to `provider`; one that was not asked in this round gets it in its turn."""
-        task, placement = sent
-        now = due_at = self._clock()
-        sends = await self._store.lookups.placements(task.id)
-        tried = [send.sent_at for send in sends if send.sent_at >= (task.reopened_at or 0)]
-        if now - min(tried, default=now) > GIVE_UP_MS:  # a day in line, for room, is no day of refusals
-            await self._end(sent, no, NOT_ACCEPTED, Verdict.NOT_ACCEPTED)
-            return
-        if provider in said:
-            times = sum(send.provider == provider for send in sends)
-            wait = ACCOUNT_SECONDS if self._in_trouble(provider, said, now) else said[provider].retry_after
-            due_at = next_send(times, now, wait, self._jitter)
-        road = None if provider == task.provider else self._failover.road(task, provider, now)
-        try:
-            await self._store.sends.deferred(placement.id, no.reason, now, due_at, road, no.verdict)
-        except Limited as error:  # somebody else has spent in the meantime
-            if no.verdict is Verdict.NOT_ACCEPTED:  # where it is the money is reserved
-                await self._defer(sent, no, said, task.provider)
-            else:
-                await self._refuse(sent, no, error.refusal, told=False)
-            return
-        for each in {task.provider, provider}:
-            self._wake(f"send.{each}")
-        log.event("task.deferred", task=task.id, provider=provider, reason=no.reason, due_at=due_at)
+        async def keep() -> None:
+            await self._store.tasks.accepted(placement, upstream_id, self._clock(), look_at, kind, expected_at)
 
-    async def _doubt(self, task: Task, placement: str, reason: str) -> None:
+        await patiently(keep, task=task.id, upstream_id=upstream_id)
+
+    async def _doubt(self, task: Task, placement: str, reason: str, *, denied: bool = False) -> None:
+        """`denied`: the provider said no, which its list is to show before it is believed."""
         now = self._clock()
-        if await self._store.tasks.doubted(placement, reason, now, now + FIRST_DOUBT) is not None:
+        due_at = now + (SETTLED_MS if denied else FIRST_DOUBT)
+        doubted = await self._store.tasks.doubted(placement, reason, now, due_at, denied=denied)
+        if doubted is not None and not denied:
             await self._tell_operator("submission.in_doubt", task, reason)
-
-    async def _refuse(self, sent: Placed, no: No, refusal: Refusal | None, told: bool) -> Refusal | None:
-        assert refusal is not None, "a definite no is in somebody's words"
-        definite = replace(refusal, status=400) if _invites_retry(refusal.status) else refusal
-        ended = await self._end(sent, no, definite.failure, Verdict.REFUSED, tell=not told)
-        return definite if ended else None
-
-    async def _end(self, sent: Placed, no: No, failure: Failure, verdict: Verdict, *, tell: bool = True) -> bool:
-        """False: another send of the task has been proven or made since, and it goes on by that."""
-        task, placement = sent
-        if await self._store.sends.went_on(placement.id, no.reason, self._clock(), no.verdict) is not None:
-            return False
-        ended = await self._receiver.give_up(task, failure, "send", verdict=verdict, placement=placement.id, tell=tell)
-        return ended is not None
 
     async def _tell_operator(self, kind: str, task: Task, reason: str) -> None:
         await self._operator.tell(kind, task.id, task=task.id, provider=task.provider, reason=reason)
@@ -292,8 +198,3 @@ class Sender:
 def as_sent(submission: Submission, callback_url: str | None) -> Submission:
     """What goes upstream: the client's submission with our own callback URL. Held connections are held by us."""
     return replace(submission, callback_url=callback_url, hold=False, timeout=None)
-
-
-def _invites_retry(status: int) -> bool:
-    """SDKs create the job again on these, whatever the body says (dashscope 2.x, acedatacloud: 408, 409, 429, 5xx)."""
-    return status in (408, 409, 429) or status >= 500

@@ -19,8 +19,8 @@ WIDEST_MS = 30 * 60 * 1000
 @dataclass(slots=True)
 class Survey:
     """`page` is the next one to be asked for. `turn` is when the upstream's pace lets the next question through (None:
-    not reserved), `proven` what the pages themselves have proven, by placement. `counted`: the total of a page is to be
-    believed; else only an empty page is the end."""
+    not reserved), `proven` what the pages themselves have proven, by placement, `named` what they say of other sends.
+    `counted`: the total of a page is to be believed; else only an empty page is the end."""
 
     doubts: Mapping[str, Doubt]
     page: Listing
@@ -33,6 +33,7 @@ class Survey:
     candidates: dict[str, Candidate] = field(default_factory=dict)
     asked: set[str] = field(default_factory=set)
     proven: dict[str, Report] = field(default_factory=dict)
+    named: dict[str, Report] = field(default_factory=dict)
 
     @property
     def since(self) -> int:

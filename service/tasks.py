@@ -159,7 +159,8 @@ class Placement:
     names), `lost_at` when its answer was given up, `outcome` the upstream's last word, `credential` the sealed upstream
     key of a watcher until the end, where it is not one of ours. `workload` is what kind of video it is, for how long
     such videos take; `expected_at` when the first of them would be done; `hinted_by` what made the next look due now.
-    `watched`: it is no send of ours (see `Task.watched`)."""
+    `watched`: it is no send of ours (see `Task.watched`). `denied`: the upstream said no to it, which was not believed
+    or not true."""
 
     id: str
     task: str
@@ -183,6 +184,7 @@ class Placement:
     expected_at: int | None = None
     hinted_by: str | None = None
     watched: bool = False
+    denied: bool = False
 
 
 def advance(task: Task, report: Report, now: int, detector: str, *, earlier: bool = False) -> Task | None:

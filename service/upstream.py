@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from adapters.base import Adapter, BatchAdapter, CancelAdapter, ListAdapter
 from adapters.messages import Category, Listing, Page, Query, Report, Request, Response, Unreadable
-from adapters.providers import Provider
+from adapters.providers import Provider, Rejected
 from service.clock import Clock
 from service.health import Health
 from service.http import Client, NoReply, send_upstream, upstream_request
@@ -50,7 +50,7 @@ class Upstream:
     """`every` is the pause between looks at one task, in seconds. `account` names the key, `holds` are the accounts
     whose placements it looks after (none: all of the provider's), `label` tells it from the others of its provider.
     `lent`: the key is not the operator's, a watcher lent it for its own tasks. `most_active` is how many tasks it may
-    have at work at once (None: any number)."""
+    have at work at once (None: any number), `rejected_5xx` what its own error says of a create."""
 
     def __init__(
         self,
@@ -65,6 +65,7 @@ class Upstream:
         holds: tuple[str, ...] = (),
         lent: bool = False,
         most_active: int | None = None,
+        rejected_5xx: Rejected = Rejected.NO,
     ) -> None:
         self.provider = provider
         self.account = account
@@ -77,6 +78,7 @@ class Upstream:
         self.sends = Bucket(RESENDS_PER_SECOND, clock(), saved=1000.0)
         self.health = Health()
         self.most_active = most_active
+        self.rejected_5xx = rejected_5xx
         self.rests_until = 0
         self._trouble_until = 0
         self._clock = clock

@@ -83,6 +83,7 @@ def upstreams_of(
             account.name,
             _held_by(account, settings.accounts),
             most_active=account.most_active,
+            rejected_5xx=account.believed,
         )
         for account in settings.accounts
     )

@@ -13,7 +13,7 @@ from service.settings.checks import ApiKey
 from service.settings.given import PREFIX, Given, problems_of
 from service.settings.values import Account, UpstreamKeys
 
-PARTS = ("api_key", "base_url", "poll_seconds", "active")
+PARTS = ("api_key", "base_url", "poll_seconds", "active", "rejected_5xx")
 """What can be set for each provider."""
 
 
@@ -25,6 +25,7 @@ def variables_of(provider: Provider) -> dict[str, str]:
         f"{provider.name}_base_url": f"{PREFIX}{upper}_BASE_URL",
         f"{provider.name}_poll_seconds": f"{PREFIX}{upper}_POLL_SECONDS",
         f"{provider.name}_active": f"{PREFIX}{upper}_ACTIVE",
+        f"{provider.name}_rejected_5xx": f"{PREFIX}{upper}_REJECTED_5XX",
     }
 
 

@@ -17,7 +17,7 @@ from pydantic import (
 )
 
 from adapters.catalogue import Catalogue, builtin
-from adapters.providers import Provider
+from adapters.providers import Provider, Rejected
 from service.settings import checks, kept
 
 URL = "a URL: http:// or https://, a host, and if needed a port and a path"
@@ -53,7 +53,8 @@ class UpstreamKeys(Value):
 class Account(Value):
     """One upstream account. `poll_seconds` is the pause between two looks at one task; a real provider has a floor.
     `name` tells the keys of one provider apart, also after a change of their order. `active` is how many tasks it may
-    have at once (None: as many as the provider says; 0: any number)."""
+    have at once (None: as many as the provider says; 0: any number), `rejected_5xx` what the provider's own error says
+    of a create (None: what its row says)."""
 
     provider: Provider
     name: str = ""
@@ -61,11 +62,17 @@ class Account(Value):
     api_key: checks.HeaderSecret = Field(description="text", repr=False)
     poll_seconds: float = Field(gt=0, description=SECONDS)
     active: int | None = Field(default=None, ge=0, description="a whole number, 0 or more")
+    rejected_5xx: Rejected | None = Field(default=None, description="no, ask or doubt")
 
     @property
     def most_active(self) -> int | None:
         """None: there is no limit."""
         return (self.provider.most_active if self.active is None else self.active) or None
+
+    @property
+    def believed(self) -> Rejected:
+        """What its provider's own error says of a create."""
+        return self.provider.rejected_5xx if self.rejected_5xx is None else self.rejected_5xx
 
     @field_validator("poll_seconds")
     @classmethod

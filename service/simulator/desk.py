@@ -124,7 +124,7 @@ class Desk(ABC):
 
     def go_wrong(self, fault: Fault) -> Response:
         """The answer, or the missing answer, of an exchange that goes wrong. Raises `Refused`."""
-        if fault.kind == "refuse":
+        if fault.kind in ("refuse", "denied"):
             refused = self.refusal(fault.code, fault.status)
             refused.retry_after = fault.retry_after
             raise refused

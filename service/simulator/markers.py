@@ -27,12 +27,13 @@ class Fault:
 
     `refuse`: an error body of the vendor, by HTTP `status` or by `code`; `html`: a proxy's page with `status`;
     `dropped`: the connection closes and nothing was done; `lost`: it was done, but the connection closes without an
-    answer; `noid`: it was done, but the 200 does not say under which id; `delay`: the answer comes `seconds` late;
+    answer; `noid`: it was done, but the 200 does not say under which id; `denied`: it was done, but the answer is an
+    error body as of `refuse`; `delay`: the answer comes `seconds` late;
     `slow`: its head and half of its body come at once, the rest `seconds` later.
     A refused create may ask to come back after `retry_after` seconds; looks and downloads go wrong `count` times.
     """
 
-    kind: Literal["refuse", "html", "dropped", "lost", "noid", "delay", "slow"]
+    kind: Literal["refuse", "html", "dropped", "lost", "noid", "denied", "delay", "slow"]
     status: int = 0
     code: str = ""
     seconds: float = 0.0
@@ -100,6 +101,8 @@ def _create(value: str) -> Fault:
         return Fault("slow", seconds=_seconds(argument))
     if kind == "refuse" and CODE.fullmatch(argument):
         return Fault("refuse", code=argument)
+    if kind == "denied":
+        return Fault("denied", status=int(HTTPStatus(int(argument))))
     return replace(_status(kind), retry_after=int(argument) if argument else None)
 
 

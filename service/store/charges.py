@@ -53,6 +53,17 @@ def open_charge(tx: Transaction, placement: str) -> None:
     )  # fmt: skip
 
 
+def reopen_charge(tx: Transaction, placement: str) -> None:
+    """The send may be billed after all."""
+    tx.run("UPDATE charges SET amount = NULL WHERE placement = :placement", placement=placement)
+
+
+def may_be_billed(tx: Transaction, task: str, besides: str) -> bool:
+    """Whether any other send of the task is, or may be."""
+    sql = "SELECT 1 AS one FROM charges WHERE task = :task AND placement <> :besides AND coalesce(amount, 1) > 0"
+    return tx.one(f"{sql} LIMIT 1", task=task, besides=besides) is not None
+
+
 def settle_charge(tx: Transaction, placement: str, verdict: Verdict, outcome: Report | None, settle: Settle) -> None:
     """Settles the charge of a placement that ends, if it is open and its amount is known now."""
     row = tx.one(

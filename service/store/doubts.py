@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from service.store import rows
+from service.store.charges import may_be_billed, reopen_charge
 from service.store.engine import Engine, Transaction
 from service.store.schema import UNNAMED
 from service.tasks import Placement, Task
 
 IDS_AT_ONCE = 500
+DOUBTFUL, DENIED = "verdict IN ('in_doubt', 'unproven')", "verdict IN ('not_accepted', 'refused')"
+TASK_OF = "id = (SELECT task FROM placements WHERE id = :id)"
+
+
+@dataclass(frozen=True, slots=True)
+class Overruled:
+    """A task one of whose sends was accepted although the provider had said no. `twice`: another one may be billed,
+    too."""
+
+    task: Task
+    twice: bool
 
 
 class DoubtVerbs:
@@ -47,23 +60,37 @@ class DoubtVerbs:
         send to the provider, or this one is not in doubt any more."""
 
         def verb(tx: Transaction) -> Task | None:
-            tx.lock(f"upstream.{upstream_id}")
-            hold(tx, placement)
-            taken = tx.one(
-                "UPDATE placements SET verdict = 'accepted', upstream_id = :upstream_id, doubt_at = NULL,"
-                " claimed_at = NULL, heard_at = :now, due_at = :look_at, misses = 0"
-                " WHERE id = :id AND verdict IN ('in_doubt', 'unproven') AND upstream_id IS NULL"
-                " AND NOT EXISTS (SELECT 1 FROM placements AS other WHERE other.upstream_id = :upstream_id"
-                " AND other.provider = placements.provider AND other.watched = 0) RETURNING task",
-                id=placement, upstream_id=upstream_id, now=now, look_at=look_at,
-            )  # fmt: skip
-            if taken is None:
-                return None
-            go_on(tx, placement, now)
-            row = tx.one(f"SELECT {rows.columns(Task)} FROM tasks WHERE id = :id", id=taken["task"])
-            return None if row is None else rows.read_task(row)
+            return _proven(tx, DOUBTFUL, placement, upstream_id, now, look_at)
 
         return await self._engine.write(verb)
+
+    async def overruled(self, placement: str, upstream_id: str, now: int) -> Overruled | None:
+        """The provider's own record proves that it accepted a send to which it had said no. Its charge is open again,
+        and its task goes on by it if it waited to be sent or was in doubt: then nothing else is sent. None, and nothing
+        is written, if the id belongs to another send to the provider, or there was no such no."""
+
+        def verb(tx: Transaction) -> Overruled | None:
+            task = _proven(tx, DENIED, placement, upstream_id, now, now)
+            if task is None:
+                return None
+            tx.run("UPDATE placements SET denied = 1 WHERE id = :id", id=placement)
+            reopen_charge(tx, placement)
+            return Overruled(task, may_be_billed(tx, task.id, besides=placement))
+
+        return await self._engine.write(verb)
+
+    async def denied(self, placements: Collection[str]) -> list[Placement]:
+        """Those of the sends to which the provider said no."""
+
+        def verb(tx: Transaction) -> list[Placement]:
+            found: list[Placement] = []
+            for some in _parts(list(placements)):
+                these, names = rows.any_of("id", some)
+                sql = f"SELECT {rows.columns(Placement)} FROM placements WHERE {DENIED} AND {these}"
+                found += [rows.read_placement(row) for row in tx.all(sql, **names)]
+            return found
+
+        return await self._engine.read(verb)
 
     async def left(self, placement: str) -> None:
         """A doubtful send whose task waits for another one is not asked for any more; a callback may still prove it."""
@@ -107,7 +134,25 @@ class DoubtVerbs:
 
 def hold(tx: Transaction, placement: str) -> None:
     """Locks the row of a send's task. Everybody writes it before the send's own: nobody waits in a circle."""
-    tx.run("UPDATE tasks SET version = version WHERE id = (SELECT task FROM placements WHERE id = :id)", id=placement)
+    tx.run(f"UPDATE tasks SET version = version WHERE {TASK_OF}", id=placement)
+
+
+def _proven(tx: Transaction, unproven: str, placement: str, upstream_id: str, now: int, look_at: int) -> Task | None:
+    tx.lock(f"upstream.{upstream_id}")
+    hold(tx, placement)
+    taken = tx.one(
+        "UPDATE placements SET verdict = 'accepted', upstream_id = :upstream_id, doubt_at = NULL,"
+        " claimed_at = NULL, heard_at = :now, due_at = :look_at, misses = 0"
+        f" WHERE id = :id AND {unproven} AND upstream_id IS NULL"
+        " AND NOT EXISTS (SELECT 1 FROM placements AS other WHERE other.upstream_id = :upstream_id"
+        " AND other.provider = placements.provider AND other.watched = 0) RETURNING task",
+        id=placement, upstream_id=upstream_id, now=now, look_at=look_at,
+    )  # fmt: skip
+    if taken is None:
+        return None
+    go_on_or_warn(tx, placement, now)
+    row = tx.one(f"SELECT {rows.columns(Task)} FROM tasks WHERE id = :id", id=taken["task"])
+    return None if row is None else rows.read_task(row)
 
 
 AT_WORK = (
@@ -134,6 +179,15 @@ def go_on(tx: Transaction, placement: str, now: int) -> Task | None:
         placement=placement, now=now,
     )  # fmt: skip
     return None if row is None else rows.read_task(row)
+
+
+def go_on_or_warn(tx: Transaction, placement: str, now: int) -> Task | None:
+    """As `go_on`; a task that does not move has another version all the same: who read it before, and decides by the
+    sends that it had then, has to read it again."""
+    moved = go_on(tx, placement, now)
+    if moved is None:
+        tx.run(f"UPDATE tasks SET version = version + 1 WHERE {TASK_OF}", id=placement)
+    return moved
 
 
 def _parts(ids: Sequence[str]) -> list[Sequence[str]]:

@@ -12,8 +12,8 @@ from service.store.charges import settle_charge
 from service.store.engine import Engine, Transaction
 from service.tasks import Placement, Verdict
 
-LOOKED_AT = "verdict IN ('accepted', 'in_doubt', 'unproven')"
-"""The sends of which something may still be heard."""
+LOOKED_AT = "verdict IN ('accepted', 'in_doubt', 'unproven', 'not_accepted', 'refused')"
+"""The sends of which something may still be heard; where there was a no, only if a callback makes a look due."""
 
 CALLBACKS_KEPT = 16
 """Distinct bodies kept of one placement's callbacks: a leaked token cannot fill the disk."""
@@ -161,7 +161,7 @@ class PlacementVerbs:
             kept = tx.run(
                 "INSERT INTO callbacks (placement, digest, body, upstream_id, received_at)"
                 " SELECT id, :digest, :body, :upstream_id, :now FROM placements WHERE id = :id"
-                " AND verdict IN ('sending', 'accepted', 'in_doubt', 'unproven')"
+                " AND verdict <> 'ended'"
                 " AND (SELECT count(*) FROM callbacks WHERE placement = :id) < :most"
                 " ON CONFLICT (placement, digest) DO NOTHING",
                 id=placement, digest=digest, body=body, upstream_id=upstream_id, now=now, most=CALLBACKS_KEPT,
@@ -188,6 +188,23 @@ class PlacementVerbs:
                 provider=provider, **names,
             )  # fmt: skip
             return [Watched(**row) for row in found]
+
+        return await self._engine.read(verb)
+
+    async def sent_before(
+        self, provider: str, before: int, limit: int, accounts: Collection[str] = ()
+    ) -> list[Placement]:
+        """What a provider took so long ago and has not said the end of: the oldest ones, of some accounts or of all,
+        with watchers' keys too."""
+        theirs, names = rows.any_of("account", accounts) if accounts else ("1 = 1", {})
+
+        def verb(tx: Transaction) -> list[Placement]:
+            found = tx.all(
+                f"SELECT {rows.columns(Placement)} FROM placements WHERE provider = :provider AND verdict = 'accepted'"
+                f" AND sent_at < :before AND {theirs} ORDER BY sent_at LIMIT :limit",
+                provider=provider, before=before, limit=limit, **names,
+            )  # fmt: skip
+            return [rows.read_placement(row) for row in found]
 
         return await self._engine.read(verb)
 

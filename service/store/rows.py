@@ -96,7 +96,8 @@ def read_task(row: Row) -> Task:
 
 
 def placement_values(placement: Placement) -> dict[str, Any]:
-    return values(placement) | {"outcome": dump_report(placement.outcome), "watched": int(placement.watched)}
+    flags = {"watched": int(placement.watched), "denied": int(placement.denied)}
+    return values(placement) | flags | {"outcome": dump_report(placement.outcome)}
 
 
 def read_placement(row: Row) -> Placement:
@@ -108,6 +109,7 @@ def read_placement(row: Row) -> Placement:
             "outcome": load_report(row["outcome"]),
             "credential": None if sealed is None else bytes(sealed),
             "watched": bool(row["watched"]),
+            "denied": bool(row["denied"]),
         }
     )
 

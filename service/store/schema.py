@@ -253,6 +253,8 @@ LANES = (
 
 LINKS = ("ALTER TABLE tasks ADD COLUMN refreshed_at {int}",)
 
+DENIED = ("ALTER TABLE placements ADD COLUMN denied {int} NOT NULL DEFAULT 0",)
+
 STEPS: Mapping[str, tuple[str, ...]] = {
     "0001_first": FIRST,
     "0002_money": MONEY,
@@ -267,6 +269,7 @@ STEPS: Mapping[str, tuple[str, ...]] = {
     "0011_retention": RETENTION,
     "0012_lanes": LANES,
     "0013_links": LINKS,
+    "0014_denied": DENIED,
 }
 """Migrations by name, in order. A step that has shipped is never edited."""
 

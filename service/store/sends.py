@@ -10,11 +10,14 @@ from adapters.messages import Report
 from service.ledger import UNPRICED, Quote, Settle
 from service.store import rows
 from service.store.allowances import reserve
-from service.store.doubts import AT_WORK, go_on_by_any
+from service.store.doubts import AT_WORK, go_on_by_any, hold
 from service.store.engine import Engine, Transaction
 from service.store.room import Line, Room, Seat, heads, lock_sends, seated
-from service.store.tasks import CURRENT, close_placement, insert_placement
+from service.store.tasks import CURRENT, close_placement, deny_placement, insert_placement
 from service.tasks import Placement, Task, Verdict
+
+WAITED_FOR = f"{CURRENT} AND state IN ('SUBMITTING', 'IN_DOUBT')"
+"""The task of a send, as long as nothing is known of what became of that."""
 
 Placed = tuple[Task, Placement]
 """A task that is SUBMITTING, and the send that does it."""
@@ -91,7 +94,7 @@ class SendVerbs:
                     passed = (*task.passed, *(each.provider for each in roads[:number]), task.provider)
                     moved = _moved(tx, before, replace(leaving, account=account), passed)
                     if moved is not None:
-                        close_placement(tx, before.id, verdict, reason)
+                        deny_placement(tx, before.id, verdict, reason)
                         reserve(tx, moved[0], road.price)
                         insert_placement(tx, moved[1])
                     return moved
@@ -110,19 +113,19 @@ class SendVerbs:
     ) -> Task | None:
         """Provably nothing was accepted: the task waits to be sent again, on another `road` or where it was, and all
         that it was passed by are candidates again; but it goes on by an earlier send that has been proven since. None
-        when it had been doubted or ended before; it stays what it is then, and so does its placement. Raises `Limited`
-        if its client's budgets have no room for the other road."""
+        when it does not wait for this send any more; it stays what it is then. Raises `Limited` if its client's budgets
+        have no room for the other road; then nothing has changed."""
 
         def verb(tx: Transaction) -> Task | None:
             row = tx.one(
                 "UPDATE tasks SET state = 'ACCEPTED', due_at = :due_at, passed = NULL, updated_at = :now,"
                 " provider = CASE WHEN :provider = '' THEN provider ELSE :provider END, version = version + 1"
-                f" WHERE {CURRENT} AND state = 'SUBMITTING' RETURNING {rows.columns(Task)}",
+                f" WHERE {WAITED_FOR} RETURNING {rows.columns(Task)}",
                 placement=placement, due_at=due_at, now=now, provider=road.provider if road else "",
             )  # fmt: skip
+            deny_placement(tx, placement, verdict, reason)
             if row is None:
                 return None
-            close_placement(tx, placement, verdict, reason)
             deferred = rows.read_task(row)
             if (goes_on := go_on_by_any(tx, deferred.id, now)) is not None:
                 return goes_on
@@ -133,19 +136,53 @@ class SendVerbs:
         return await self._engine.write(verb)
 
     async def went_on(self, placement: str, reason: str, now: int, verdict: Verdict = Verdict.REFUSED) -> Task | None:
-        """Nobody takes a task that is SUBMITTING: it goes on by an earlier send that has been proven since. None: there
-        is none, and nothing has changed."""
+        """Nobody takes a task that waits for this send: it goes on by an earlier one that has been proven since. None:
+        there is none, and nothing has changed."""
 
         def verb(tx: Transaction) -> Task | None:
+            hold(tx, placement)
             row = tx.one(
                 "UPDATE tasks SET state = 'ACCEPTED', updated_at = :now, version = version + 1"
-                f" WHERE {CURRENT} AND state = 'SUBMITTING' AND EXISTS ({AT_WORK}) RETURNING id",
+                f" WHERE {WAITED_FOR} AND EXISTS ({AT_WORK}) RETURNING id",
                 placement=placement, now=now,
             )  # fmt: skip
             if row is None:
                 return None
-            close_placement(tx, placement, verdict, reason)
+            deny_placement(tx, placement, verdict, reason)
             return go_on_by_any(tx, row["id"], now)
+
+        return await self._engine.write(verb)
+
+    async def denied(self, placement: str, reason: str, verdict: Verdict) -> None:
+        """Provably nothing was accepted of a send that its task does not wait for any more."""
+        await self._engine.write(lambda tx: deny_placement(tx, placement, verdict, reason))
+
+    async def stranded(self, provider: str, after: str, limit: int) -> list[Task]:
+        """The tasks that wait to be sent to a provider, due or not, by their ids; those that come `after` one."""
+
+        def verb(tx: Transaction) -> list[Task]:
+            found = tx.all(
+                f"SELECT {rows.columns(Task)} FROM tasks WHERE provider = :provider AND state = 'ACCEPTED'"
+                " AND id > :after ORDER BY id LIMIT :limit",
+                provider=provider, after=after, limit=limit,
+            )  # fmt: skip
+            return [rows.read_task(row) for row in found]
+
+        return await self._engine.read(verb)
+
+    async def rerouted(self, task: Task, road: Road, now: int) -> bool:
+        """A task that waits to be sent waits for another provider from now on. False: it has moved on. Raises `Limited`
+        if its client's budgets have no room for that; then nothing has changed."""
+
+        def verb(tx: Transaction) -> bool:
+            if not tx.run(
+                "UPDATE tasks SET provider = :provider, passed = NULL, due_at = :now, updated_at = :now,"
+                " version = version + 1 WHERE id = :id AND version = :version AND state = 'ACCEPTED'",
+                id=task.id, version=task.version, provider=road.provider, now=now,
+            ):  # fmt: skip
+                return False
+            reserve(tx, replace(task, provider=road.provider), road.price)
+            return True
 
         return await self._engine.write(verb)
 
@@ -184,6 +221,7 @@ _AGAIN = ("id", "state", "provider", "placement", "passed", "due_at", "updated_a
 
 
 def _moved(tx: Transaction, before: Placement, leaving: Placement, passed: Sequence[str]) -> Placed | None:
+    hold(tx, before.id)  # what is proven of an earlier send until then is seen
     by = list(dict.fromkeys(provider for provider in passed if provider != leaving.provider))
     row = tx.one(
         "UPDATE tasks SET provider = :provider, placement = :leaving, passed = :passed, updated_at = :now,"

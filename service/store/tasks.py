@@ -18,7 +18,7 @@ from service.ledger import UNPRICED, Quote, Settle, settled
 from service.store import rows
 from service.store.allowances import reserve
 from service.store.charges import open_charge, settle_charge
-from service.store.doubts import go_on, hold
+from service.store.doubts import go_on_or_warn, hold
 from service.store.engine import Engine, Transaction
 from service.store.event_log import write_event
 from service.store.repeats import TWINS_MS, repeated
@@ -129,7 +129,7 @@ class TaskVerbs:
 
         def verb(tx: Transaction) -> Task | None:
             hold(tx, placement)
-            tx.run(
+            taken = tx.run(
                 "UPDATE placements SET verdict = 'accepted', upstream_id = :upstream_id, doubt_at = NULL,"
                 " claimed_at = NULL, heard_at = :now, due_at = CASE WHEN due_at IS NULL THEN :look_at ELSE :now END,"
                 " workload = CASE WHEN :workload = '' THEN workload ELSE :workload END,"
@@ -138,22 +138,30 @@ class TaskVerbs:
                 id=placement, upstream_id=upstream_id, now=now, look_at=look_at, workload=workload,
                 expected_at=expected_at,
             )  # fmt: skip
-            return go_on(tx, placement, now)
+            return go_on_or_warn(tx, placement, now) if taken else None
 
         return await self._engine.write(verb)
 
     async def doubted(
-        self, placement: str, reason: str, now: int, due_at: int, lost_at: int | None = None
+        self,
+        placement: str,
+        reason: str,
+        now: int,
+        due_at: int,
+        lost_at: int | None = None,
+        *,
+        denied: bool = False,
     ) -> Task | None:
         """The send may have been accepted. It is never sent again; at `due_at` it is looked for. `lost_at` is when its
-        answer could have come at the latest (None: now)."""
+        answer could have come at the latest (None: now). `denied`: the provider said no, and is not believed yet."""
 
         def verb(tx: Transaction) -> Task | None:
             moved = _move(tx, placement, (TaskState.SUBMITTING,), TaskState.IN_DOUBT, now)
             tx.run(
-                "UPDATE placements SET verdict = 'in_doubt', reason = :reason, doubt_at = :due_at, lost_at = :lost_at"
-                " WHERE id = :id AND verdict = 'sending'",
+                "UPDATE placements SET verdict = 'in_doubt', reason = :reason, doubt_at = :due_at, lost_at = :lost_at,"
+                " denied = :denied WHERE id = :id AND verdict = 'sending'",
                 id=placement, reason=reason, due_at=due_at, lost_at=now if lost_at is None else lost_at,
+                denied=int(denied),
             )  # fmt: skip
             return moved
 
@@ -236,13 +244,25 @@ def close_placement(
     at_work = "verdict IN ('sending', 'accepted', 'in_doubt')"
     closed = tx.run(
         "UPDATE placements SET verdict = :verdict, doubt_at = NULL, claimed_at = NULL, outcome = :outcome,"
-        " due_at = CASE WHEN :verdict = 'unproven' THEN due_at ELSE NULL END,"  # a callback may just have come
+        " due_at = CASE WHEN :verdict = 'unproven' OR (:verdict = 'refused' AND upstream_id IS NULL)"
+        " THEN due_at ELSE NULL END,"  # a callback may just have come
         " reason = CASE WHEN :reason = '' THEN reason ELSE :reason END, credential = NULL"
         f" WHERE id = :id AND ({at_work} OR (:late = 1 AND verdict = 'unproven'))",
         id=placement, verdict=verdict, reason=reason or "", outcome=rows.dump_report(outcome), late=int(late),
     )  # fmt: skip
     if closed or late:
         settle_charge(tx, placement, verdict, outcome, settle)
+
+
+def deny_placement(tx: Transaction, placement: str, verdict: Verdict, reason: str) -> None:
+    """Of a send provably nothing was accepted, whatever its task is by now: it costs nothing. A callback that came
+    before the no is still looked into."""
+    if tx.run(
+        "UPDATE placements SET verdict = :verdict, doubt_at = NULL, claimed_at = NULL, reason = :reason"
+        " WHERE id = :id AND upstream_id IS NULL AND verdict IN ('sending', 'in_doubt', 'unproven')",
+        id=placement, verdict=verdict, reason=reason,
+    ):  # fmt: skip
+        settle_charge(tx, placement, verdict, None, settled)
 
 
 def _move(tx: Transaction, placement: str, before: Sequence[TaskState], after: TaskState, now: int) -> Task | None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
 
@@ -41,13 +41,14 @@ LIVE = frozenset({Verdict.SENDING, Verdict.ACCEPTED, Verdict.IN_DOUBT})
 @dataclass
 class Send:
     """The truth about one send: whether its client waits for the answer in person, whether that can still come, whether
-    its create made a task, and whether we were told the id of that."""
+    its create made a task, whether we were told the id of that, and whether the upstream said no and made one."""
 
     id: str
     awaited: bool = False
     open: bool = True
     bought: bool = False
     named: bool = False
+    lied: bool = False
 
     @property
     def upstream_id(self) -> str:
@@ -111,6 +112,8 @@ class Watched:
             if was is None or was == now:
                 continue
             assert now.version > was.version, (was, now)
+            if now == replace(was, version=now.version):
+                continue  # something became known of a send
             if self.reopened[task] and now.state is TaskState.ACCEPTED:
                 continue  # the operator's word, the one way back
             assert now.reopened_at == was.reopened_at, (was, now)

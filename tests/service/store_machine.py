@@ -29,7 +29,7 @@ REPORTS = (VIDEO, BROKEN, CANCELED, *NOT_YET)
 NOISE = st.sampled_from(NOT_YET)
 NO = Failure(Category.INVALID_REQUEST, "bad_request", "no", "flat")
 MOST_TASKS, MOST_SUBSCRIBERS, MOST_VIEWS = 2, 4, 6
-SOON = st.sampled_from(("accepted", "lost", "is sent", "waits", "is late", "lost for good"))
+SOON = st.sampled_from(("accepted", "lost", "is sent", "waits", "is late", "lost for good", "denied", "lied"))
 SEATS = [Seat("")]
 BACK = st.integers(0, 2)
 """Which of a task's sends, counted from the last."""
@@ -120,7 +120,7 @@ class StoreMachine(RuleBasedStateMachine):
             self.it.sends[task.id].append(Send(placement.id))
 
     @precondition(lambda self: self.it.open_sends)
-    @rule(task=tasks, how=st.sampled_from(("accepted", "no room", "lost", "lost for good")))
+    @rule(task=tasks, how=st.sampled_from(("accepted", "no room", "lost", "lost for good", "denied", "lied")))
     def a_send_ends(self, task: str, how: str) -> None:
         send, now = nth(self.it.sends[task], 0), self.it.now
         if send is None or not send.open:
@@ -129,10 +129,12 @@ class StoreMachine(RuleBasedStateMachine):
         if how == "accepted":
             send.named = True
             self.run(self.store.tasks.accepted(send.id, send.upstream_id, now, now + 5000))
-        elif how == "no room":
+        elif how in ("no room", "lied"):
+            send.lied = how == "lied"
             self.run(self.store.sends.deferred(send.id, "HTTP 429", now, now + 2000))
         else:
-            self.run(self.store.tasks.doubted(send.id, "lost", now, now + 900_000))
+            denied = how == "denied"
+            self.run(self.store.tasks.doubted(send.id, "lost", now, now + 900_000, denied=denied))
 
     @precondition(lambda self: self.it.open_sends)
     @rule(view=seen, in_person=st.booleans())
@@ -211,6 +213,9 @@ class StoreMachine(RuleBasedStateMachine):
         if claim.verdict is Verdict.SENDING:
             self.run(self.store.tasks.doubted(claim.id, "died", self.it.now, self.it.now + 900_000))
             return
+        if claim.denied:  # the list shows that it is true
+            self.run(self.store.sends.deferred(claim.id, "HTTP 500", self.it.now, self.it.now))
+            return
         task, how = self.it.latest(claim.task), {"verdict": Verdict.UNPROVEN, "only": TaskState.IN_DOUBT}
         self.it.won_by(self.it.receiver.give_up(task, OUTCOME_UNKNOWN, "doubt", **how))
 
@@ -222,6 +227,14 @@ class StoreMachine(RuleBasedStateMachine):
             verb = self.store.tasks.accepted if by_callback else self.store.doubts.adopted
             self.run(verb(send.id, send.upstream_id, self.it.now, self.it.now))
             send.named = True
+
+    @precondition(lambda self: any(send.lied for sends in self.it.sends.values() for send in sends))
+    @rule(task=tasks, back=BACK)
+    def a_no_is_overruled(self, task: str, back: int) -> None:
+        send = nth(self.it.sends[task], back)
+        if send is not None and send.lied:
+            self.run(self.store.doubts.overruled(send.id, send.upstream_id, self.it.now))
+            send.named, send.lied = True, False
 
     @precondition(lambda self: any(map(reason_for, self.it.before.values())))
     @rule(view=seen)

@@ -84,7 +84,7 @@ NOTHING_ACCEPTED = {
     "not sent": unreachable(),
     "not sent, timeout": httpx.ConnectTimeout("connect timeout"),
 }
-FOR_GOOD = {name for name in NOTHING_ACCEPTED if name.startswith(("forbidden", "media", "no such"))}
+FOR_GOOD = {name for name in NOTHING_ACCEPTED if name.startswith(("forbidden", "no such"))}
 
 FINAL = {
     "content": (said("DataInspectionFailed", 400), 400),
@@ -195,16 +195,40 @@ async def test_a_lost_answer_on_the_second_road_ends_the_search_too(tmp_path: Pa
         assert len(it.upstreams.creates) == 1
 
 
+@pytest.mark.parametrize("code", ["InvalidImageUrl", "InvalidURL", "BadRequest.InputDownloadFailed"])
+async def test_who_cannot_download_the_input_is_asked_twice_more_with_pauses(tmp_path: Path, code: str) -> None:
+    async with world(tmp_path, providers=["apiyi"]) as it:
+        it.between = answering(apiyi=[said(code, 400), said(code, 400), None])
+        task_id = id_of(await ask(it))
+        for seconds, creates in ((9, 1), (2, 2), (58, 2), (4, 3)):
+            await it.settle(seconds)
+            assert len((await record(it, task_id))["placements"]) == creates
+        await it.settle(30)
+        assert (await record(it, task_id))["state"] == "SUCCEEDED"
+        assert len(told(it)) == 1
+
+
+async def test_who_never_can_ends_the_task_with_its_own_words(tmp_path: Path) -> None:
+    async with world(tmp_path, providers=["apiyi"]) as it:
+        it.between = answering(apiyi=said("InvalidImageUrl", 400))
+        task_id = id_of(await ask(it))
+        await it.settle(300)
+        task = await record(it, task_id)
+        assert (task["state"], task["error"]["code"]) == ("FAILED", "InvalidImageUrl")
+        assert await sends(it, task_id) == [("apiyi", "not_accepted")] * 2 + [("apiyi", "refused")]
+        assert len(told(it)) == 1
+
+
 # Who is told what
 
 
 async def test_a_waiting_client_hears_the_definite_no_of_the_last_one(tmp_path: Path) -> None:
     async with world(tmp_path, providers=ORDER) as it:
         it.between = answering(
-            apiyi=said("AccessDenied", 403), laozhang=said("ModelNotFound", 404), dashscope=said("InvalidImageUrl", 400)
+            apiyi=said("AccessDenied", 403), laozhang=said("AccessDenied", 403), dashscope=said("ModelNotFound", 404)
         )
         response = await ask(it)
-        assert (response.status_code, error_code("gateway", response.json())) == (400, "InvalidImageUrl")
+        assert (response.status_code, error_code("gateway", response.json())) == (404, "ModelNotFound")
         task = await only_task(it)
         assert [one["verdict"] for one in task["placements"]] == ["refused"] * 3
         assert task["deliveries"] == []

@@ -91,7 +91,7 @@ def test_a_video_that_another_send_could_claim_proves_nothing() -> None:
 )
 def test_a_task_of_another_time_or_model_is_no_candidate(about: dict[str, Any], spanned: bool) -> None:
     live = candidate(state=State.RUNNING, **about)
-    assert prove(doubt(), [live], []) is (Standing.OPEN if spanned else Standing.NOTHING)
+    assert prove(doubt(), [live], []) is (Standing.OPEN if spanned else Standing.ABSENT)
 
 
 @given(st.lists(st.sampled_from(["fits", "dog", "failed", "live", "unseen"]), max_size=4))

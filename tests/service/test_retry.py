@@ -78,6 +78,8 @@ async def test_the_operator_says_how_often(tmp_path: Path, times: int) -> None:
         ("InternalError.Algo", 3),
         ("ModelServiceFailed", 3),
         ("InvalidImageUrl", 3),
+        ("Throttling.RateQuota", 3),
+        ("ModelServingError", 3),
         ("BadRequest.InputDownloadFailed", 3),
         ("DataInspectionFailed", 1),
         ("IPInfringementSuspect", 1),

@@ -12,10 +12,9 @@ import httpx
 import pytest
 
 from service.store import AlreadyServed, Store
-from service.tasks import Task
 from service.worker import Worker
 from tests.service.asking import create, created, events, id_of, record, told
-from tests.world import World, world
+from tests.world import ADMIN, World, world
 
 pytestmark = pytest.mark.anyio
 HELD = {"action": "text2video", "model": "wan2.6-t2v", "prompt": "a cat [sim:seconds=20]"}
@@ -136,20 +135,80 @@ def test_a_second_server_is_refused_under_another_name_of_the_file_too(tmp_path:
         asyncio.run(store.close())
 
 
+def full(verb: Any, times: int) -> Any:
+    """The verb on a disk that is full at first."""
+    left = [True] * times
+
+    async def tried(*given: Any, **more: Any) -> Any:
+        if left:
+            left.pop()
+            raise sqlite3.OperationalError("database or disk is full")
+        return await verb(*given, **more)
+
+    return tried
+
+
+@pytest.mark.parametrize("verb", ["elsewhere", "deferred"])
+async def test_what_was_not_accepted_is_no_doubt_while_it_cannot_be_written_down(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    monkeypatch.setattr("service.onward.KEEP_AGAIN", (0.0,) * 5)
+    async with world(tmp_path) as it:
+        store = it.ringback.store.sends
+        setattr(store, verb, full(getattr(store, verb), 3))
+        task_id = await created(it, "create=429 times=1 seconds=5")
+        await it.settle(60)
+        assert (await record(it, task_id))["state"] == "SUCCEEDED"
+        assert await events(it) == []
+        assert len(it.upstreams.creates) == len(told(it)) == 1
+
+
+async def test_a_store_that_cannot_be_read_keeps_no_task_from_being_sent(tmp_path: Path) -> None:
+    async with world(tmp_path) as it:
+        it.ringback.learned.of = full(it.ringback.learned.of, 1)  # type: ignore[method-assign]
+        task_id = await created(it, "seconds=5")
+        assert (await record(it, task_id))["state"] == "QUEUED"
+        await it.settle(60)
+        assert (await record(it, task_id))["state"] == "SUCCEEDED"
+
+
+async def test_a_no_that_comes_after_its_task_moved_on_costs_nothing(tmp_path: Path) -> None:
+    """The loop of doubts came first, then the operator had it sent again, then the answer came after all."""
+    async with world(tmp_path, providers=["apiyi"]) as it:
+        gate, asked = asyncio.Event(), asyncio.Event()
+
+        async def between(request: httpx.Request) -> httpx.Response | None:
+            if asked.is_set():
+                return None
+            asked.set()
+            await gate.wait()
+            return httpx.Response(400, json={"code": "InvalidParameter", "message": "no", "request_id": "r"})
+
+        it.between = between
+        creating = asyncio.create_task(created(it, "seconds=5", provider="apiyi"))
+        await asked.wait()
+        await it.settle(200, 10)
+        [task] = (await it.client.get("/v1/tasks", headers=it.as_key(ADMIN))).json()["tasks"]
+        assert task["state"] == "IN_DOUBT"
+        again = f"/v1/tasks/{task['task_id']}/send-again"
+        assert (await it.client.post(again, json={"confirm": True}, headers=it.as_key(ADMIN))).status_code == 202
+        await it.tick()
+        gate.set()
+        await creating
+        await it.settle(60)
+        shown = await record(it, task["task_id"])
+        assert shown["state"] == "SUCCEEDED"
+        assert [one["verdict"] for one in shown["placements"]] == ["refused", "ended"]
+        charges = await it.ringback.store.charges.of_task(task["task_id"])
+        assert charges[shown["placements"][0]["id"]].amount == 0
+
+
 async def test_a_paid_task_outlives_a_disk_that_is_full_for_a_while(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.send.KEEP_AGAIN", (0.0,) * 5, raising=False)
+    monkeypatch.setattr("service.onward.KEEP_AGAIN", (0.0,) * 5)
     async with world(tmp_path) as it:
-        keep, full = it.ringback.store.tasks.accepted, [True] * 3
-
-        async def accepted(*given: Any) -> Task | None:
-            if full:
-                full.pop()
-                raise sqlite3.OperationalError("database or disk is full")
-            return await keep(*given)
-
-        it.ringback.store.tasks.accepted = accepted  # type: ignore[method-assign]
+        it.ringback.store.tasks.accepted = full(it.ringback.store.tasks.accepted, 3)  # type: ignore[method-assign]
         task_id = await created(it, "seconds=5")
         await it.settle(1200, 10)
         assert (await record(it, task_id))["state"] == "SUCCEEDED"

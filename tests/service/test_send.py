@@ -100,9 +100,10 @@ async def test_what_was_not_accepted_is_sent_again_later_and_billed_once(
 ) -> None:
     async with world(tmp_path) as it:
         task_id = await created(it, f"create={status} times=2 seconds=5", provider=provider)
-        assert (await record(it, task_id))["state"] == "ACCEPTED"
+        asked_first = provider == "acedata" and status >= 500
+        assert (await record(it, task_id))["state"] == ("IN_DOUBT" if asked_first else "ACCEPTED")
         assert it.upstreams.creates == []
-        await it.settle(40)
+        await it.settle(120 if asked_first else 40)
         task = await record(it, task_id)
         assert task["state"] == "SUCCEEDED"
         assert [one["verdict"] for one in task["placements"]] == ["not_accepted", "not_accepted", "ended"]

@@ -12,7 +12,7 @@ import pytest
 from adapters.messages import Report, State
 from service.store import Queue, Store
 from service.store.placements import CALLBACKS_KEPT
-from service.tasks import Verdict, advance
+from service.tasks import NO_RESULT, Verdict, advance, fail
 from tests.service.nouns import ENGINES, NOW, kept, opened, placement_of, queued
 
 pytestmark = pytest.mark.anyio
@@ -113,8 +113,8 @@ async def test_at_most_sixteen_bodies_are_kept_of_one_placement(store: Store) ->
 
 
 async def test_no_body_is_kept_of_an_ended_or_unknown_placement(store: Store) -> None:
-    task = await kept(store)
-    await store.sends.deferred(task.placement or "", "HTTP 429", NOW, NOW)
+    task = await queued(store)
+    assert await store.tasks.record(fail(task, NO_RESULT, NOW, "look"), Verdict.ENDED, None)
     assert await store.placements.keep_callback(task.placement or "", "digest", b"{}", "up-1", NOW) is None
     assert (await placement_of(store, task)).due_at is None
     assert await store.placements.keep_callback("nobody", "digest", b"{}", "up-1", NOW) is None

@@ -149,13 +149,15 @@ async def test_a_deferred_task_waits_for_its_time_and_a_new_placement(store: Sto
     assert [one.verdict for one in await store.lookups.placements(task.id)] == [Verdict.NOT_ACCEPTED, Verdict.SENDING]
 
 
-async def test_a_late_no_does_not_strand_a_task_in_doubt(store: Store) -> None:
+async def test_a_late_no_ends_the_doubt(store: Store) -> None:
     """The machine slept: the loop of doubts came before the send's own answer."""
     task = await kept(store)
     await store.tasks.doubted(task.placement or "", "overdue", NOW, NOW + 900_000)
-    assert await store.sends.deferred(task.placement or "", "HTTP 429", NOW, NOW) is None
+    waits = await store.sends.deferred(task.placement or "", "HTTP 429", NOW, NOW)
+    assert waits is not None
+    assert waits.state is TaskState.ACCEPTED
     placement = await placement_of(store, task)
-    assert (placement.verdict, placement.doubt_at) == (Verdict.IN_DOUBT, NOW + 900_000)
+    assert (placement.verdict, placement.doubt_at) == (Verdict.NOT_ACCEPTED, None)
 
 
 async def test_a_doubted_task_is_never_claimed_for_sending(store: Store) -> None:

@@ -83,6 +83,16 @@ async def test_an_answer_without_an_id_hides_a_task_too(upstream: Upstream, prov
 
 
 @pytest.mark.parametrize("provider", ALL)
+@pytest.mark.parametrize("status", [403, 429, 500, 503])
+async def test_an_error_body_may_hide_a_task_too(upstream: Upstream, provider: str, status: int) -> None:
+    reply = await upstream.create(provider, f"[sim:create=denied:{status}]")
+    refused = await upstream.create(provider, f"[sim:create={status}]")
+    assert reply.status_code == status
+    assert reply.json().keys() == refused.json().keys()
+    assert [create.billed for create in upstream.world.creates] == [True]
+
+
+@pytest.mark.parametrize("provider", ALL)
 async def test_a_late_answer_comes_after_the_task_was_accepted(upstream: Upstream, clock: Clock, provider: str) -> None:
     began = clock()
     task_id = task_id_of(await upstream.create(provider, "[sim:create=delay:5]"))

@@ -22,6 +22,7 @@ WORDS: list[tuple[str, dict[str, Any]]] = [
     ("create=lost", {"create": Fault("lost")}),
     ("create=dropped", {"create": Fault("dropped")}),
     ("create=noid", {"create": Fault("noid")}),
+    ("create=denied:500", {"create": Fault("denied", status=500)}),
     ("create=delay:5", {"create": Fault("delay", seconds=5.0)}),
     ("create=slow:5", {"create": Fault("slow", seconds=5.0)}),
     ("create=refuse:Throttling.BurstRate", {"create": Fault("refuse", code="Throttling.BurstRate")}),

@@ -53,9 +53,10 @@ class Cutter:
     seen: tuple[bytes, bytes] = b"", b""
     _connections: set[asyncio.Task[None]] = field(default_factory=set)
 
-    async def taken(self) -> None:
-        """Waits until the connections for all `cuts` are there."""
+    async def taken(self, by: asyncio.Task[str]) -> None:
+        """Waits until the connections for all `cuts` are there, which `by` makes."""
         while self.cuts:
+            assert not by.done(), "it was answered without a connection that could be cut"
             await asyncio.sleep(0.001)
 
     async def accept(self, here: StreamReader, caller: StreamWriter) -> None:
