@@ -15,7 +15,7 @@ EVENTS: Mapping[str, str] = {
     "submission.unproven": (
         "Nothing proved that a lost submission was accepted, and its client was told outcome_unknown; look for the"
         " video in the provider's console, then adopt it (`ringback adopt ID UPSTREAM_ID`) or pay for another one"
-        " (`ringback send-again ID`)."
+        " (`ringback send-again ID`), or write its charge off (`ringback settle ID --free`)."
     ),
     "submission.overruled": (
         "A provider said no to a submission and makes its video all the same; the task goes on by it, or its result is"

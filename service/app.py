@@ -57,6 +57,7 @@ from service.retry import Retries
 from service.routes.edge import House, Limits
 from service.send import Sender
 from service.settings import Settings, SettingsError, check_exposure
+from service.settle import Settler
 from service.signing import CallbackTokens
 from service.store import Store
 from service.streams import Streams
@@ -221,6 +222,7 @@ class Ringback:
             canceller=self.canceller,
             adopter=self.adopter,
             reopener=self.reopener,
+            settler=Settler(self.store),
             replayer=Replayer(self.store, self.clock, self._wake, _message_id),
             expunger=Expunger(self.store, self.clock),
             explainer=self.explainer,

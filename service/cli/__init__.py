@@ -25,6 +25,7 @@ GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "events": ("events.events", "Show what needs you, and what to do next."),
         "adopt": ("adopt.adopt", "Say under which id the provider has a lost submission."),
         "send-again": ("send_again.send_again", "Have a task made once more that is in doubt."),
+        "settle": ("settle.settle", "Say what a send did cost of which nobody knows."),
     },
     "Use a server": {
         "submit": ("submit.submit", "Submit a video task."),

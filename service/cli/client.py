@@ -77,6 +77,10 @@ class Client:
         path = f"/v1/tasks/{quote(task_id, safe='')}/send-again"
         return self._answer("POST", path, json={"confirm": confirm} | ({"provider": provider} if provider else {}))
 
+    def settle(self, task_id: str, micros: int | None, placement: str | None) -> Any:
+        which = {"placement": placement} if placement else {}
+        return self.post(self.path("/v1/tasks", task_id, "settle"), {"amount_micros": micros, **which})
+
     def subscribe(self, task_id: str, wish: Mapping[str, Any]) -> Any:
         return self.post(self.path("/v1/tasks", task_id, "subscriptions"), wish)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from service.openapi.endpoints import ENDPOINTS, ROTATION
 from service.openapi.event_log import EVENT_LOG, TRIALS
 from service.openapi.explaining import EXPLAIN
-from service.openapi.money import MONEY
+from service.openapi.money import AMOUNT, CHARGE, MONEY
 from service.openapi.parts import PAGE, PREFER, SINCE, call, errors, in_path, parameter
 from service.openapi.replaying import REPLAYS
 from service.openapi.telling import EVENTS, SECRET
@@ -80,6 +80,7 @@ def _task_changes() -> Part:
     told = dict.fromkeys(("task_id", "provider", "placement", "upstream_id", "message"), TEXT)
     adopted = record(told | {"state": ref("State")})
     sent = record({"task_id": TEXT, "state": ref("State"), "provider": TEXT, "message": TEXT})
+    settled = record(dict.fromkeys(("task_id", "provider", "placement", "message"), TEXT) | {"charge": CHARGE})
     now = record({"canceled": FLAG, "message": TEXT, "task_id": TEXT, "state": ref("State")})
     return {
         "/v1/tasks/{task_id}/cancel": {
@@ -106,6 +107,16 @@ def _task_changes() -> Part:
                 "Have a task made once more that is in doubt (operator); without confirm it is said what that may cost",
                 reply(202, "It waits to be sent", sent) | errors("own", 400, 401, 403, 404, 409, 413, 415),
                 body=record({"confirm": FLAG, "provider": TEXT}, ("confirm",)),
+            ),
+        },
+        "/v1/tasks/{task_id}/settle": {
+            "parameters": in_path("task_id"),
+            "post": call(
+                "settle",
+                "Ringback",
+                "Say what a send did cost of which nobody knows (operator); 0 writes it off, null is what was quoted",
+                reply(200, "It is settled", settled) | errors("own", 400, 401, 403, 404, 409, 413, 415),
+                body=record({"amount_micros": nullable(AMOUNT), "placement": TEXT}, ("amount_micros",)),
             ),
         },
         "/v1/tasks/{task_id}/subscriptions": {

@@ -11,8 +11,10 @@ from adapters.messages import Category
 from service.adopt import Find
 from service.errors import refused
 from service.routes.edge import admin, house_of, not_found, read_fields
+from service.routes.money import charged
 from service.tasks import Task
 
+MOST_MICROS = 10**18
 FOUND = ("upstream_id", "provider", "account", "placement")
 
 
@@ -48,6 +50,29 @@ async def send_again(request: HttpRequest) -> HttpResponse:
     return JSONResponse({"task_id": task.id, "state": task.state, "provider": task.provider, "message": bill}, 202)
 
 
+async def settle(request: HttpRequest) -> HttpResponse:
+    """`{"amount_micros", "placement"?}`: 0 writes the charge off, null is what was quoted."""
+    await admin(request)
+    fields = await read_fields(request, ("amount_micros", "placement"))
+    amount, placement = fields.get("amount_micros", ""), fields.get("placement", "")
+    if isinstance(amount, bool) or not isinstance(amount, int | None) or not 0 <= (amount or 0) <= MOST_MICROS:
+        text = "amount_micros: a whole number from 0 to 10^18 is needed, or null for what was quoted."
+        raise refused(400, Category.INVALID_REQUEST, text)
+    if not isinstance(placement, str):
+        raise refused(400, Category.INVALID_REQUEST, "placement: it may be a text.")
+    task = await _task(request)
+    done = await house_of(request).settler.settle(task, amount, placement)
+    return JSONResponse(
+        {
+            "task_id": task.id,
+            "provider": done.placement.provider,
+            "placement": done.placement.id,
+            "charge": charged(done.charge),
+            "message": done.message,
+        }
+    )
+
+
 async def _task(request: HttpRequest) -> Task:
     task = await house_of(request).store.lookups.task(request.path_params["task_id"])
     if task is None:
@@ -58,4 +83,5 @@ async def _task(request: HttpRequest) -> Task:
 ROUTES = [
     Route("/v1/tasks/{task_id}/adopt", adopt, methods=["POST"]),
     Route("/v1/tasks/{task_id}/send-again", send_again, methods=["POST"]),
+    Route("/v1/tasks/{task_id}/settle", settle, methods=["POST"]),
 ]

@@ -34,6 +34,7 @@ from service.preflight import Preflight
 from service.push import PushDesk
 from service.reopen import Reopener
 from service.replay import Replayer
+from service.settle import Settler
 from service.signing import CallbackTokens
 from service.store import Store
 from service.streams import Streams
@@ -84,6 +85,7 @@ class House:
     canceller: Canceller
     adopter: Adopter
     reopener: Reopener
+    settler: Settler
     replayer: Replayer
     expunger: Expunger
     explainer: Explainer

@@ -58,6 +58,15 @@ def reopen_charge(tx: Transaction, placement: str) -> None:
     tx.run("UPDATE charges SET amount = NULL WHERE placement = :placement", placement=placement)
 
 
+def reopen_given_up(tx: Transaction, placement: str) -> None:
+    """What an operator said of a send that was given up holds until the upstream says it."""
+    tx.run(
+        "UPDATE charges SET amount = NULL WHERE placement = :placement"
+        " AND EXISTS (SELECT 1 FROM placements WHERE id = :placement AND verdict = 'unproven')",
+        placement=placement,
+    )
+
+
 def may_be_billed(tx: Transaction, task: str, besides: str) -> bool:
     """Whether any other send of the task is, or may be."""
     sql = "SELECT 1 AS one FROM charges WHERE task = :task AND placement <> :besides AND coalesce(amount, 1) > 0"

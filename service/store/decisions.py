@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from service.ledger import UNPRICED, Quote
+from service.ledger import UNPRICED, Charge, Quote
 from service.store import rows
 from service.store.allowances import reserve
+from service.store.charges import reopen_given_up
+from service.store.doubts import hold
 from service.store.engine import Engine, Transaction
+from service.store.schema import LIVE
 from service.tasks import Task
 
 _REOPENED = (
@@ -23,6 +26,7 @@ class DecisionVerbs:
         task. None, and nothing is written, if it is looked at already."""
 
         def verb(tx: Transaction) -> Task | None:
+            reopen_given_up(tx, placement)
             found = tx.one(
                 "UPDATE placements SET verdict = 'accepted', due_at = :look_at, claimed_at = NULL, heard_at = :now,"
                 " misses = 0, empty = 0, outcome = NULL"
@@ -33,6 +37,21 @@ class DecisionVerbs:
                 return None
             row = tx.one(f"SELECT {rows.columns(Task)} FROM tasks WHERE id = :id", id=found["task"])
             return None if row is None else rows.read_task(row)
+
+        return await self._engine.write(verb)
+
+    async def settle(self, placement: str, amount: int) -> Charge | None:
+        """The operator knows what a send did cost that was given up. None, and nothing is written, if it is settled, or
+        is at work or in doubt (again)."""
+
+        def verb(tx: Transaction) -> Charge | None:
+            hold(tx, placement)
+            row = tx.one(
+                "UPDATE charges SET amount = :amount WHERE placement = :placement AND amount IS NULL AND NOT EXISTS"
+                f" (SELECT 1 FROM placements WHERE id = :placement AND {LIVE}) RETURNING {rows.columns(Charge)}",
+                placement=placement, amount=amount,
+            )  # fmt: skip
+            return None if row is None else Charge(**row)
 
         return await self._engine.write(verb)
 

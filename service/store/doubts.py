@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from service.store import rows
-from service.store.charges import may_be_billed, reopen_charge
+from service.store.charges import may_be_billed, reopen_charge, reopen_given_up
 from service.store.engine import Engine, Transaction
 from service.store.schema import UNNAMED
 from service.tasks import Placement, Task
@@ -140,6 +140,7 @@ def hold(tx: Transaction, placement: str) -> None:
 def _proven(tx: Transaction, unproven: str, placement: str, upstream_id: str, now: int, look_at: int) -> Task | None:
     tx.lock(f"upstream.{upstream_id}")
     hold(tx, placement)
+    reopen_given_up(tx, placement)
     taken = tx.one(
         "UPDATE placements SET verdict = 'accepted', upstream_id = :upstream_id, doubt_at = NULL,"
         " claimed_at = NULL, heard_at = :now, due_at = :look_at, misses = 0"

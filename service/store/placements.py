@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from adapters.messages import Report
 from service.ledger import Settle, settled
 from service.store import rows
-from service.store.charges import settle_charge
+from service.store.charges import reopen_given_up, settle_charge
 from service.store.engine import Engine, Transaction
 from service.tasks import Placement, Verdict
 
@@ -141,6 +141,7 @@ class PlacementVerbs:
         """The upstream's last word was heard and changed nothing for the task; it is kept, and what it cost."""
 
         def verb(tx: Transaction) -> None:
+            reopen_given_up(tx, placement)
             tx.run(
                 "UPDATE placements SET verdict = 'ended', due_at = NULL, claimed_at = NULL, outcome = :outcome,"
                 " credential = NULL WHERE id = :id"

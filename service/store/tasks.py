@@ -17,7 +17,7 @@ from service.event_log import Event
 from service.ledger import UNPRICED, Quote, Settle, settled
 from service.store import rows
 from service.store.allowances import reserve
-from service.store.charges import open_charge, settle_charge
+from service.store.charges import open_charge, reopen_given_up, settle_charge
 from service.store.doubts import go_on_or_warn, hold
 from service.store.engine import Engine, Transaction
 from service.store.event_log import write_event
@@ -129,6 +129,7 @@ class TaskVerbs:
 
         def verb(tx: Transaction) -> Task | None:
             hold(tx, placement)
+            reopen_given_up(tx, placement)
             taken = tx.run(
                 "UPDATE placements SET verdict = 'accepted', upstream_id = :upstream_id, doubt_at = NULL,"
                 " claimed_at = NULL, heard_at = :now, due_at = CASE WHEN due_at IS NULL THEN :look_at ELSE :now END,"
@@ -194,6 +195,8 @@ class TaskVerbs:
             if task.ended:
                 closing = placement or task.placement
                 if closing is not None:
+                    if placement is not None:
+                        reopen_given_up(tx, placement)
                     late = placement is not None  # given up before, it has a last word after all
                     close_placement(tx, closing, verdict, None, task.outcome, settle, late=late)
             if task.told and message is not None:
@@ -257,6 +260,7 @@ def close_placement(
 def deny_placement(tx: Transaction, placement: str, verdict: Verdict, reason: str) -> None:
     """Of a send provably nothing was accepted, whatever its task is by now: it costs nothing. A callback that came
     before the no is still looked into."""
+    reopen_given_up(tx, placement)
     if tx.run(
         "UPDATE placements SET verdict = :verdict, doubt_at = NULL, claimed_at = NULL, reason = :reason"
         " WHERE id = :id AND upstream_id IS NULL AND verdict IN ('sending', 'in_doubt', 'unproven')",
