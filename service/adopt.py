@@ -16,8 +16,9 @@ from service.callback_urls import CallbackUrls
 from service.clock import Clock
 from service.errors import Refused, refused
 from service.failover import read_stored
-from service.ledger import Charge, decimal_of
+from service.ledger import NEVER_BILLED, Charge, decimal_of
 from service.logs import get_logger
+from service.overrule import Overruler
 from service.pacing import TooBusy, Turns
 from service.receive import Receiver
 from service.store import Store
@@ -65,6 +66,7 @@ class Adopter:
         self,
         store: Store,
         receiver: Receiver,
+        overruler: Overruler,
         upstreams: Upstreams,
         shapes: Mapping[str, Adapter],
         catalogue: Catalogue,
@@ -75,6 +77,7 @@ class Adopter:
     ) -> None:
         self._store = store
         self._receiver = receiver
+        self._overruler = overruler
         self._upstreams = upstreams
         self._shapes = shapes
         self._catalogue = catalogue
@@ -94,8 +97,12 @@ class Adopter:
         report = await self._ask(upstream, task, find.upstream_id)
         self._check(task, placement, upstream, report)
         now = self._clock()
-        adopt = self._store.doubts.adopted if placement.upstream_id is None else self._store.decisions.revive
-        moved = await adopt(placement.id, find.upstream_id, now, now)
+        if placement.verdict in NEVER_BILLED:
+            overruled = await self._overruler.overrule(placement, report, "operator")
+            moved = await self._store.lookups.task(task.id) if overruled else None
+        else:
+            adopt = self._store.doubts.adopted if placement.upstream_id is None else self._store.decisions.revive
+            moved = await adopt(placement.id, find.upstream_id, now, now)
         if moved is None:
             raise _refuse("that id belongs to another task, or this send is not in doubt any more")
         log.event("task.adopted", task=task.id, provider=placement.provider, placement=placement.id)
@@ -140,7 +147,9 @@ def _meant(task: Task, sends: Sequence[Placement], find: Find) -> Placement:
     known = [send for send in sends if send.upstream_id == find.upstream_id]
     if known and (task.state is not TaskState.EXPIRED or known[0].verdict is Verdict.ACCEPTED):
         raise _refuse("that id is known already, as the task's record shows")
-    doubtful = known or [send for send in sends if send.upstream_id is None and send.verdict in UNNAMED]
+    unnamed = [send for send in sends if send.upstream_id is None and not send.watched]
+    doubtful = known or [send for send in unnamed if send.verdict in UNNAMED]
+    doubtful = doubtful or [send for send in unnamed if send.verdict in NEVER_BILLED]  # the provider's no was not true
     meant = [send for send in doubtful if find.may_be(send)]
     if not meant:
         raise _refuse("the sends in doubt are other ones" if doubtful else "no send of this task is in doubt")

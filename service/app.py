@@ -161,7 +161,7 @@ class Ringback:
         turns = self.turns = Turns(clock)
         desk = (self.upstreams, self.shapes, self.catalogue)
         self.canceller = Canceller(store, receiver, self.upstreams, turns)
-        self.adopter = Adopter(store, receiver, *desk, self.urls, clock, turns, self._wake)
+        self.adopter = Adopter(store, receiver, overruler, *desk, self.urls, clock, turns, self._wake)
         self.reopener = Reopener(store, *desk, clock, self._wake)
         self.finder = Finder(store, self.clients, self.upstreams, self.operator, self.catalogue, self.urls, turns)
         self.watcher = Watcher(

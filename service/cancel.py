@@ -22,6 +22,9 @@ UNKNOWN_ID = (
 )
 
 
+MAY_BE_BILLED = frozenset({Verdict.ACCEPTED, Verdict.IN_DOUBT, Verdict.UNPROVEN})
+
+
 @dataclass(frozen=True, slots=True)
 class Cancellation:
     """`canceled`: whether the task is canceled now; `message`: what happened, in a sentence."""
@@ -70,7 +73,13 @@ class Canceller:
             latest = await self._latest(task)  # a look may have seen it first
             if latest.state is not TaskState.CANCELED:
                 return Cancellation(False, f"{answer.message} By then it was {latest.state}.")
-        return answer
+        return Cancellation(True, f"{answer.message}{await self._others(task, placement)}")
+
+    async def _others(self, task: Task, canceled: Placement) -> str:
+        """Where a task was sent more than once, other sends of it may be at work."""
+        sends = await self._store.lookups.placements(task.id)
+        live = any(send.verdict in MAY_BE_BILLED for send in sends if send.id != canceled.id)
+        return " Another send of it may be made and billed." if live else ""
 
     async def _ask(self, upstream: Upstream, upstream_id: str, task: Task) -> Cancellation:
         name = upstream.provider.title

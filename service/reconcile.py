@@ -19,7 +19,7 @@ from service.logs import get_logger
 from service.onward import Onward
 from service.operator import Operator
 from service.overrule import Overruler
-from service.proof import Doubt
+from service.proof import SETTLED_MS, Doubt
 from service.questions import Question, Questions
 from service.receive import Receiver
 from service.store import Queue, Store
@@ -140,7 +140,8 @@ class DoubtQueue:
         """When a doubt without a sign of its task is given up, and when any is: the upstream has forgotten it."""
         row = self._catalogue.providers.get(placement.provider)
         retention = row.retention_seconds if row else RETENTION_SECONDS
-        end = _lost_at(placement) + int(self._timing.in_doubt * 1000)
+        whole = SETTLED_MS if placement.denied else 0  # its list decides, and is to be read when it can be believed
+        end = _lost_at(placement) + int(self._timing.in_doubt * 1000) + whole
         return end, max(end, placement.sent_at + retention * 1000)
 
     async def _give_up(self, placement: Placement) -> None:

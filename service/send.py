@@ -140,18 +140,19 @@ class Sender:
             upstream.rest(now + int(pause * 1000))
         if no.nature is Nature.ACCOUNT:
             upstream.avoid(now + int(ACCOUNT_SECONDS * 1000))
-        if refusal.failure.category is Category.REJECTED and not self._believed(upstream, placement, task):
-            await self._doubt(task, placement.id, no.reason, denied=True)
+        meant = self._meant(upstream, placement, task)
+        if refusal.failure.category is Category.REJECTED and meant is not Rejected.NO:
+            await self._doubt(task, placement.id, no.reason, denied=meant is Rejected.ASK)
             return None
         return no
 
-    def _believed(self, upstream: Upstream, placement: Placement, task: Task) -> bool:
-        """Whether an error 500 or 503 in the vendor's own words is a no: if its list can show more, that is asked."""
-        if upstream.rejected_5xx is Rejected.ASK:
-            asked = read_stored(task, self._shapes[task.shape])
-            echo = self._urls.of(upstream.provider, placement.id) is not None
-            return not can_be_proven(upstream.adapter, asked, echo=echo)
-        return upstream.rejected_5xx is Rejected.NO
+    def _meant(self, upstream: Upstream, placement: Placement, task: Task) -> Rejected:
+        """What the upstream's own error 500 or 503 means; where its list can tell, that is asked for more."""
+        asked = read_stored(task, self._shapes[task.shape])
+        echo = self._urls.of(upstream.provider, placement.id) is not None
+        if upstream.rejected_5xx is not Rejected.NO and can_be_proven(upstream.adapter, asked, echo=echo):
+            return Rejected.ASK
+        return Rejected.DOUBT if upstream.rejected_5xx is Rejected.DOUBT else Rejected.NO
 
     async def _accept(
         self,
@@ -186,7 +187,8 @@ class Sender:
     async def _doubt(self, task: Task, placement: str, reason: str, *, denied: bool = False) -> None:
         """`denied`: the provider said no, which its list is to show before it is believed."""
         now = self._clock()
-        due_at = now + (SETTLED_MS if denied else FIRST_DOUBT)
+        settled = min(SETTLED_MS, int(self._timing.in_doubt * 1000))
+        due_at = now + (settled if denied else FIRST_DOUBT)
         doubted = await self._store.tasks.doubted(placement, reason, now, due_at, denied=denied)
         if doubted is not None and not denied:
             await self._tell_operator("submission.in_doubt", task, reason)

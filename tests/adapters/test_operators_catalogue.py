@@ -12,7 +12,7 @@ from adapters.check import check
 from adapters.messages import Request, Submission
 from adapters.model import Model
 from adapters.offers import CALLING
-from adapters.providers import PROVIDERS
+from adapters.providers import PROVIDERS, Rejected
 
 GATE = '[providers.mygate]\nlike = "apiyi"\nbase_url = "https://mygate.example/v2/"\n'
 FLAT_GATE = '[providers.flatgate]\nshape = "flat"\nbase_url = "http://10.0.0.7:8080"\nmodels = ["wan2.6-t2v"]\n'
@@ -42,6 +42,11 @@ def test_a_gateway_that_is_like_a_known_one_offers_the_same_and_has_its_limits()
     assert row.retention_seconds == PROVIDERS["apiyi"].retention_seconds
     assert row.most_active == PROVIDERS["apiyi"].most_active == 10
     assert offered(catalogue, "mygate") == offered(builtin(), "apiyi")
+
+
+@pytest.mark.parametrize("meant", Rejected)
+def test_what_an_error_of_the_providers_means_can_be_said(meant: Rejected) -> None:
+    assert builtin(f'{GATE}rejected_5xx = "{meant}"\n').providers["mygate"].rejected_5xx is meant
 
 
 @pytest.mark.parametrize(("given", "most"), [(3, 3), (0, None)])
@@ -172,6 +177,12 @@ WRONG = [
     (GATE + 'api_key_env = "sk-secret"', 4, "providers.mygate.api_key_env", "must be the name of a variable"),
     (GATE + "api_key_env = 7", 4, "providers.mygate.api_key_env", "must be a text."),
     (GATE + "most_active = -1", 4, "providers.mygate.most_active", "must be a whole number, 0 or more."),
+    (
+        GATE + 'rejected_5xx = "yes"',
+        4,
+        "providers.mygate.rejected_5xx",
+        "'yes' is not known, known are no, ask, doubt.",
+    ),
     (GATE + "looks_per_second = 0", 4, "providers.mygate.looks_per_second", "must be a number above 0."),
     (GATE + "first_look_seconds = nan", 4, "providers.mygate.first_look_seconds", "must be a number of seconds above"),
     (GATE + "retention_seconds = 1.5", 4, "providers.mygate.retention_seconds", "must be a whole number of seconds"),

@@ -17,7 +17,7 @@ from service.simulator.markers import read_words
 from service.simulator.world import Plan
 from service.store import Road, Seat, Store
 from service.tasks import OUTCOME_UNKNOWN, TASK_EXPIRED, Task, TaskState, Verdict, fail
-from tests.service.asking import NATIVE, SILENT, created, record, told
+from tests.service.asking import NATIVE, SILENT, create, created, events, only_task, record, told
 from tests.service.lost import unlisted
 from tests.service.nouns import ENGINES, NOW, kept, latest, opened, placement_of
 from tests.world import ADMIN, World, world
@@ -246,6 +246,22 @@ async def test_a_task_with_no_send_in_doubt_has_nothing_to_adopt(tmp_path: Path,
         await it.settle(30)
         assert "Nothing was adopted: " in await refused(it, task_id, "some-id")
         assert "Nothing was adopted: " in await refused(it, task_id, it.upstreams.creates[0].task_id)
+
+
+@pytest.mark.parametrize("status", [400, 500])
+async def test_a_send_to_which_its_provider_said_no_can_be_adopted_too(tmp_path: Path, status: int) -> None:
+    """A gateway echoes nothing that could prove it."""
+    async with world(tmp_path, providers=["apiyi"]) as it:
+        response = await create(it, f"create=denied:{status} times=1 seconds=30", provider="apiyi")
+        task_id = (await only_task(it))["task_id"]
+        if status == 400:
+            assert response.status_code == 400
+        told = await adopted(it, task_id, it.upstreams.creates[0].task_id)
+        assert told["state"] == ("FAILED" if status == 400 else "QUEUED")
+        await it.settle(60)
+        assert (await record(it, task_id))["state"] == "SUCCEEDED"
+        assert creates(it) == 1
+        assert await events(it) == ["submission.overruled"]
 
 
 @pytest.mark.parametrize("body", [{}, {"upstream_id": 7}, {"upstream_id": ""}, {"upstream_id": "x", "account": None}])

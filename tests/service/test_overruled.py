@@ -227,3 +227,19 @@ async def test_a_callback_without_an_echo_overrules_nothing(tmp_path: Path) -> N
         assert (await record(it, task_id))["state"] == "ACCEPTED"
         assert (await sends(it, task_id))[0] == ("acedata", "not_accepted")
         assert await events(it) == []
+
+
+async def test_who_cancels_one_of_two_that_are_made_is_told_of_the_other(tmp_path: Path) -> None:
+    async with world(tmp_path, **BELIEVED | {"accounts": accounts(["acedata", "dashscope"], rejected_5xx="no")}) as it:
+        then(it, "create=denied:500 seconds=600 callback=lost")
+        then(it, "queue=600")
+        task_id = (await ask(it, "flat")).json()["task_id"]
+        assert (await record(it, task_id))["provider"] == "dashscope"
+        [first, _] = await it.ringback.store.lookups.placements(task_id)
+        url = it.ringback.urls.of(it.ringback.catalogue.providers["acedata"], first.id)
+        await it.to_service.post(str(url), json={"success": True, "task_id": it.upstreams.creates[0].task_id})
+        await it.settle(10)
+        assert await events(it) == ["submission.paid_twice"]
+        told = (await it.client.post(f"/v1/tasks/{task_id}/cancel", json={})).json()
+        assert told["canceled"] is True
+        assert told["message"].endswith("Another send of it may be made and billed.")

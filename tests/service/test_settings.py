@@ -202,6 +202,20 @@ def test_a_wrong_limit_is_explained(place: Path, given: str) -> None:
     assert problem == f"RINGBACK_APIYI_ACTIVE is '{given}': it must be a whole number, 0 or more."
 
 
+@pytest.mark.parametrize(("given", "meant"), [(None, ("ask", "no")), ("doubt", ("doubt", "no")), ("no", ("no", "no"))])
+def test_what_an_error_of_the_provider_means_is_its_rows_word_or_the_operators(
+    place: Path, given: str | None, meant: tuple[str, str]
+) -> None:
+    environ = {"ACEDATA_API_KEY": "k", "APIYI_API_KEY": "k"}
+    accounts = load(None, environ | ({"RINGBACK_ACEDATA_REJECTED_5XX": given} if given else {})).accounts
+    assert tuple(account.believed for account in accounts) == meant
+
+
+def test_a_wrong_meaning_is_explained(place: Path) -> None:
+    (problem,) = problems({"APIYI_API_KEY": "k", "RINGBACK_APIYI_REJECTED_5XX": "maybe"})
+    assert problem == "RINGBACK_APIYI_REJECTED_5XX is 'maybe': it must be no, ask or doubt."
+
+
 def test_the_policy_of_fail_over_is_one_of_three(place: Path) -> None:
     assert load(None, {}).failover == "safe"
     assert load(None, {"RINGBACK_FAILOVER": "off"}).failover == "off"
