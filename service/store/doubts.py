@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from service.store import rows
 from service.store.charges import may_be_billed, reopen_charge, reopen_given_up
 from service.store.engine import Engine, Transaction
+from service.store.placements import OF_A_KNOWN_TASK
 from service.store.schema import UNNAMED
 from service.tasks import Placement, Task
 
 IDS_AT_ONCE = 500
-DOUBTFUL, DENIED = "verdict IN ('in_doubt', 'unproven')", "verdict IN ('not_accepted', 'refused')"
+DOUBTFUL = "verdict IN ('in_doubt', 'unproven')"
+DENIED = f"verdict IN ('not_accepted', 'refused') AND {OF_A_KNOWN_TASK}"
 TASK_OF = "id = (SELECT task FROM placements WHERE id = :id)"
 
 

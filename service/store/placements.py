@@ -15,6 +15,9 @@ from service.tasks import Placement, Verdict
 LOOKED_AT = "verdict IN ('accepted', 'in_doubt', 'unproven', 'not_accepted', 'refused')"
 """The sends of which something may still be heard; where there was a no, only if a callback makes a look due."""
 
+OF_A_KNOWN_TASK = "NOT EXISTS (SELECT 1 FROM tasks WHERE tasks.id = placements.task AND tasks.expunged_at IS NOT NULL)"
+"""Of an expunged task nothing is heard any more."""
+
 CALLBACKS_KEPT = 16
 """Distinct bodies kept of one placement's callbacks: a leaked token cannot fill the disk."""
 
@@ -162,7 +165,7 @@ class PlacementVerbs:
             kept = tx.run(
                 "INSERT INTO callbacks (placement, digest, body, upstream_id, received_at)"
                 " SELECT id, :digest, :body, :upstream_id, :now FROM placements WHERE id = :id"
-                " AND verdict <> 'ended'"
+                f" AND verdict <> 'ended' AND {OF_A_KNOWN_TASK}"
                 " AND (SELECT count(*) FROM callbacks WHERE placement = :id) < :most"
                 " ON CONFLICT (placement, digest) DO NOTHING",
                 id=placement, digest=digest, body=body, upstream_id=upstream_id, now=now, most=CALLBACKS_KEPT,

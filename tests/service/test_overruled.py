@@ -243,3 +243,15 @@ async def test_who_cancels_one_of_two_that_are_made_is_told_of_the_other(tmp_pat
         told = (await it.client.post(f"/v1/tasks/{task_id}/cancel", json={})).json()
         assert told["canceled"] is True
         assert told["message"].endswith("Another send of it may be made and billed.")
+
+
+async def test_of_an_expunged_task_nothing_is_heard_any_more(tmp_path: Path) -> None:
+    async with world(tmp_path) as it:
+        other = await created(it, "seconds=60")
+        assert (await create(it, "create=denied:400 seconds=5")).status_code == 400
+        [task] = (await it.client.get("/v1/tasks?state=FAILED")).json()["tasks"]
+        assert (await it.client.delete(f"/v1/tasks/{task['task_id']}")).status_code in (200, 202, 204)
+        await lost(it, "another cat", "seconds=20 callback=lost", "acedata")  # its list shows the expunged one, too
+        await it.settle(120)
+        assert (await record(it, other))["state"] == "SUCCEEDED"
+        assert "submission.overruled" not in await events(it)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from service.store import Queue, Store
+from service.store import Queue, Seat, Store
 from service.tasks import OUTCOME_UNKNOWN, Task, TaskState, Verdict, fail
 from tests.service.nouns import ENGINES, NOW, kept, latest, opened, placement_of, queued
 
@@ -155,3 +155,94 @@ async def test_strangers_are_the_ids_that_no_placement_of_the_provider_has(store
     many = {f"id-{number}" for number in range(1200)}
     assert await store.doubts.strangers("acedata", {*many, "ours", "elsewhere"}) == {*many, "elsewhere"}
     assert await store.doubts.strangers("acedata", []) == set()
+
+
+# A no that was not true
+
+
+async def denied(store: Store, **changes: object) -> Task:
+    """A task that waits, because the provider said no to its send."""
+    task = await kept(store, **changes)
+    waits = await store.sends.deferred(task.placement or "", "HTTP 500", NOW, NOW + 2000)
+    assert waits is not None
+    return waits
+
+
+async def amounts(store: Store, task: Task) -> list[int | None]:
+    return [charge.amount for charge in (await store.charges.of_task(task.id)).values()]
+
+
+async def test_a_no_is_overruled_once_and_its_task_goes_on_by_that_send(store: Store) -> None:
+    task = await denied(store)
+    assert await amounts(store, task) == [0]
+    found = await store.doubts.overruled(task.placement or "", "up", NOW + 1)
+    assert found is not None
+    assert (found.task, found.twice) == (await latest(store, task), False)
+    assert (found.task.state, found.task.placement) == (TaskState.QUEUED, task.placement)
+    placement = await placement_of(store, task)
+    assert (placement.verdict, placement.upstream_id, placement.denied) == (Verdict.ACCEPTED, "up", True)
+    assert (placement.due_at, placement.heard_at) == (NOW + 1, NOW + 1)
+    assert await amounts(store, task) == [None]
+    assert await store.doubts.overruled(task.placement or "", "up", NOW + 1) is None
+
+
+async def test_a_send_that_began_meanwhile_stays_and_both_may_be_billed(store: Store) -> None:
+    waits = await denied(store)
+    [(task, second)] = await store.sends.claim("acedata", [Seat()], NOW + 2000, NOW + 9000, 5, lambda: "second")
+    found = await store.doubts.overruled(waits.placement or "", "up", NOW + 2001)
+    assert found is not None
+    assert (found.task.state, found.task.placement, found.twice) == (TaskState.SUBMITTING, second.id, True)
+    assert found.task.version > task.version
+    assert await store.sends.went_on(second.id, "HTTP 400", NOW + 2002) is not None  # it was refused: the first goes on
+    assert (await latest(store, task)).placement == waits.placement
+
+
+async def test_a_refused_task_stays_ended_and_its_send_is_looked_at(store: Store) -> None:
+    task = await kept(store)
+    refused = fail(task, OUTCOME_UNKNOWN, NOW, "send")
+    assert await store.tasks.record(refused, Verdict.REFUSED, None)
+    found = await store.doubts.overruled(task.placement or "", "up", NOW + 1)
+    assert found is not None
+    assert found.task.state is TaskState.FAILED
+    assert (await placement_of(store, task)).due_at == NOW + 1
+
+
+async def test_an_id_of_another_send_overrules_nothing(store: Store) -> None:
+    await queued(store, "taken")
+    task = await denied(store)
+    before = await placement_of(store, task)
+    assert await store.doubts.overruled(task.placement or "", "taken", NOW + 1) is None
+    assert await placement_of(store, task) == before
+
+
+@pytest.mark.parametrize("unfit", ["sending", "accepted", "in_doubt"])
+async def test_only_a_no_is_overruled(store: Store, unfit: str) -> None:
+    task = await {"sending": kept, "accepted": queued, "in_doubt": doubtful}[unfit](store)
+    assert await store.doubts.overruled(task.placement or "", "up", NOW + 1) is None
+
+
+async def test_denied_are_those_of_some_sends_to_which_there_was_a_no(store: Store) -> None:
+    task, others = await denied(store), [await kept(store), await queued(store)]
+    asked = [each.placement or "" for each in (task, *others)]
+    assert [one.id for one in await store.doubts.denied([*asked, "nobody's"])] == [task.placement]
+    assert await store.doubts.denied([]) == []
+
+
+async def test_a_doubt_over_a_no_says_so(store: Store) -> None:
+    task = await kept(store)
+    await store.tasks.doubted(task.placement or "", "HTTP 500", NOW, NOW + 5, denied=True)
+    [claimed] = await store.doubts.claim(NOW + 5, LEASE, 10)
+    assert (claimed.denied, claimed.verdict) == (True, Verdict.IN_DOUBT)
+
+
+async def test_a_callback_that_came_before_the_no_is_looked_into(store: Store) -> None:
+    for how in ("deferred", "refused"):
+        task = await kept(store)
+        await store.placements.keep_callback(task.placement or "", how, b"{}", how, NOW + 1)
+        if how == "deferred":
+            await store.sends.deferred(task.placement or "", "HTTP 500", NOW + 2, NOW + 2)
+        else:
+            await store.tasks.record(fail(task, OUTCOME_UNKNOWN, NOW, "send"), Verdict.REFUSED, None)
+        [due] = await store.placements.claim_looks("acedata", NOW + 2, LEASE, 10)
+        assert due.id == task.placement
+        assert await store.placements.hinted_ids(due.id) == [how]

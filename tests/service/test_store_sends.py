@@ -336,3 +336,36 @@ async def test_a_refused_second_send_ends_nothing_once_the_first_is_proven(store
     assert moved is not None
     assert (moved.state, moved.placement) == (TaskState.QUEUED, first.id)
     assert [each.verdict for each in await store.lookups.placements(task.id)] == [Verdict.ACCEPTED, Verdict.REFUSED]
+
+
+# Of a provider that was taken out
+
+
+async def test_what_waits_for_a_provider_is_read_page_by_page(store: Store) -> None:
+    tasks = sorted([(await waiting(store, due_at=NOW + 10**9)).id for _ in range(5)])
+    await waiting(store, provider="dashscope")
+    await kept(store)
+    first = await store.sends.stranded("acedata", "", 3)
+    rest = await store.sends.stranded("acedata", first[-1].id, 3)
+    assert [task.id for task in (*first, *rest)] == tasks
+
+
+async def test_a_task_that_waits_goes_to_another_provider_unless_it_has_moved_on(store: Store) -> None:
+    task = await waiting(store, due_at=NOW + 10**9)
+    assert await store.sends.rerouted(task, Road("apiyi", []), NOW + 1)
+    assert not await store.sends.rerouted(task, Road("laozhang", []), NOW + 2)
+    moved = await latest(store, task)
+    assert (moved.state, moved.provider, moved.due_at) == (TaskState.ACCEPTED, "apiyi", NOW + 1)
+    [(_, placement)] = await claim(store, Seat("a"), provider="apiyi", now=NOW + 1)
+    assert placement.provider == "apiyi"
+
+
+async def test_what_a_provider_took_long_ago_is_found_by_account(store: Store) -> None:
+    old = await queued(store)
+    await store.placements.closed((await queued(store)).placement or "", Report("up", State.FAILED))
+    await kept(store)
+    assert [one.task for one in await store.placements.sent_before("acedata", NOW + 1, 9)] == [old.id]
+    assert [one.task for one in await store.placements.sent_before("acedata", NOW + 1, 9, [""])] == [old.id]
+    assert await store.placements.sent_before("acedata", NOW + 1, 9, ["other"]) == []
+    assert await store.placements.sent_before("acedata", NOW, 9) == []
+    assert await store.placements.sent_before("apiyi", NOW + 1, 9) == []
