@@ -85,8 +85,9 @@ class Onward:
     ) -> Placed | Refusal | None:
         task = sent[0]
         if no.nature is Nature.ACCOUNT:
-            kind = "upstream.account_refused"
-            await self._operator.tell(kind, task.id, task=task.id, provider=task.provider, reason=no.reason)
+            await self._operator.tell(
+                "upstream.account_refused", task.id, task=task.id, provider=task.provider, reason=no.reason
+            )
         no = await self._often_enough(task, no)
         said = {**said, task.provider: no}
         if no.nature is Nature.FINAL:

@@ -191,10 +191,8 @@ class Sender:
         due_at = now + (settled if denied else FIRST_DOUBT)
         doubted = await self._store.tasks.doubted(placement, reason, now, due_at, denied=denied)
         if doubted is not None and not denied:
-            await self._tell_operator("submission.in_doubt", task, reason)
-
-    async def _tell_operator(self, kind: str, task: Task, reason: str) -> None:
-        await self._operator.tell(kind, task.id, task=task.id, provider=task.provider, reason=reason)
+            fields = {"task": task.id, "provider": task.provider, "reason": reason}
+            await self._operator.tell("submission.in_doubt", task.id, since=None, **fields)
 
 
 def as_sent(submission: Submission, callback_url: str | None) -> Submission:

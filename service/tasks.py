@@ -44,7 +44,8 @@ NEXT: Mapping[TaskState, frozenset[TaskState]] = {
     TaskState.EXPIRED: frozenset(),
 }
 """Which state may follow which. States only move forward; an ended task never changes, but for `recovers` and, if an
-operator says so, `service.reopen`."""
+operator says so, `service.reopen`. From IN_DOUBT it is back to ACCEPTED once nothing is proven to be accepted, too
+(`store.sends.deferred`)."""
 
 REPORTED: Mapping[State, TaskState] = {
     State.QUEUED: TaskState.QUEUED,
