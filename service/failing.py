@@ -56,8 +56,11 @@ class Failing:
         return outcome.status is not None or await self._store.lanes.any_success(lane.failing_since or 0)
 
     async def _disable(self, delivery: Delivery, endpoint: str, by: DisabledBy, reason: str) -> None:
-        await self._store.endpoints.disable(endpoint, None, by, self._clock())
-        await self._tell("endpoint.disabled", delivery, by=by, reason=reason)
+        """What it answered where it led before says nothing of where it leads now."""
+        now = self._clock()
+        found = await self._store.endpoints.disable(endpoint, None, by, now, delivery.url)
+        if found is not None and found.disabled_at == now:
+            await self._tell("endpoint.disabled", delivery, by=by, reason=reason)
 
     async def _tell(self, kind: str, delivery: Delivery, **fields: str) -> None:
         await self._operator.tell(

@@ -47,12 +47,12 @@ class DeliveryVerbs:
     ) -> tuple[Attempt, Lane | None]:
         """Records one attempt, under the next number, and what it made of its delivery; `attempt.next_at` is when the
         next one is due. A replay that came during the attempt has begun the schedule anew; it stays so. `note` writes
-        what it says of the receiver; returned is the lane as a failure left it. `spent` is whether it used up a try of
-        the schedule."""
+        what it says of the receiver, unless the endpoint leads to another one by now; returned is the lane as a failure
+        left it. `spent` is whether it used up a try of the schedule."""
 
         def verb(tx: Transaction) -> tuple[Attempt, Lane | None]:
             row = tx.one(
-                f"UPDATE deliveries SET attempts = attempts + 1, {_OVER} WHERE id = :id RETURNING attempts",
+                f"UPDATE deliveries SET attempts = attempts + 1, {_OVER} WHERE id = :id RETURNING attempts, url",
                 id=claimed.id, lease=claimed.due_at, state=state, next_at=attempt.next_at, delivered_at=delivered_at,
                 spent=int(spent),
             )  # fmt: skip
@@ -62,9 +62,10 @@ class DeliveryVerbs:
                     f"INSERT INTO attempts ({rows.columns(Attempt)}) VALUES ({rows.placeholders(Attempt)})",
                     **rows.attempt_values(numbered),
                 )
-            if note is None and attempt.next_at is not None:
+            moved = row is not None and row["url"] != claimed.url
+            if moved or (note is None and attempt.next_at is not None):
                 reckon(tx, claimed.lane, attempt.started_at)
-            return numbered, note(tx, claimed.lane) if note else None
+            return numbered, note(tx, claimed.lane) if note and not moved else None
 
         return await self._engine.write(verb)
 

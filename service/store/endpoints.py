@@ -100,15 +100,19 @@ class EndpointVerbs:
 
         return await self._engine.write(verb)
 
-    async def disable(self, endpoint: str, client: str | None, by: DisabledBy, now: int) -> Endpoint | None:
-        """Nothing more is sent there; what is to be sent is kept until it is enabled. None: no such endpoint."""
+    async def disable(
+        self, endpoint: str, client: str | None, by: DisabledBy, now: int, url: str | None = None
+    ) -> Endpoint | None:
+        """Nothing more is sent there; what is to be sent is kept until it is enabled. With a `url` one that leads
+        elsewhere by now stays as it is. None: no such endpoint."""
 
         def verb(tx: Transaction) -> Endpoint | None:
             def change(was: Endpoint) -> Endpoint:
-                return was if was.disabled_at else replace(was, disabled_at=now, disabled_by=by, updated_at=now)
+                stays = was.disabled_at or url not in (None, was.url)
+                return was if stays else replace(was, disabled_at=now, disabled_by=by, updated_at=now)
 
             disabled = _changed(tx, endpoint, client, change)
-            if disabled is not None:
+            if disabled is not None and disabled.disabled_at is not None:
                 tx.run(f"UPDATE deliveries SET due_at = NULL WHERE {_WAITING}", id=endpoint)
                 shut(tx, endpoint, receiver_of(disabled.url))
             return disabled
@@ -141,7 +145,13 @@ class EndpointVerbs:
                 return False
             tx.run("DELETE FROM retired_secrets WHERE owner = :id", id=endpoint)
             tx.run(f"UPDATE deliveries SET state = 'ABANDONED', due_at = NULL WHERE {_WAITING}", id=endpoint)
-            tx.run("DELETE FROM lanes WHERE id = :id", id=endpoint)
+            tx.run(
+                "DELETE FROM lanes WHERE id = :id"
+                " AND NOT EXISTS (SELECT 1 FROM deliveries WHERE endpoint = :id AND claimed_at IS NOT NULL)",
+                id=endpoint,
+            )  # fmt: skip
+            # It wakes what an attempt on its way leaves behind, which is abandoned then; also if it was shut.
+            tx.run("UPDATE lanes SET paused_until = NULL, pause = NULL WHERE id = :id", id=endpoint)
             return True
 
         return await self._engine.write(verb)
