@@ -23,7 +23,7 @@ from service.header_rules import wrong_headers
 from service.http import URL, Client, Hindered, NoReply, Reply, send_once
 from service.lanes import Lane, Standing, failed
 from service.logs import get_logger
-from service.outcomes import Outcome, kept_body, kept_headers, read_reply
+from service.outcomes import ABORTED, Outcome, kept_body, kept_headers, read_reply, secrets_in
 from service.phases import Peer, Phases
 from service.refresh import Refresher
 from service.signing import sign
@@ -37,9 +37,6 @@ log = get_logger("deliver")
 DEADLINE_SECONDS = 20.0
 LEASE_MS = 60_000
 BY_PROXY = "proxy"
-SECRET_LENGTH = 8
-"""Shorter values of an endpoint's headers are words that any reply may have."""
-
 FRESH_MS = 600_000
 """A success is noted in its lane's row when the one noted there is so old; that it happened is known either way."""
 
@@ -153,11 +150,13 @@ class DeliveryQueue:
         return Phases(total_ms=self._clock() - started)
 
     def _judge(self, reply: Reply, way: Way) -> Outcome:
-        outcome = read_reply(reply.status, reply.headers, reply.phases, self._clock())
+        quotable = self._guard.policy.may_quote(reply.peer)
+        said = {name: value for name, value in reply.headers.items() if quotable or name != "location"}
+        outcome = read_reply(reply.status, said, reply.phases, self._clock())
         outcome = replace(outcome, address=self._shown(reply.peer))
-        if not self._guard.policy.may_quote(reply.peer):
+        if not quotable:
             return outcome
-        ours = [value for value in way.headers.values() if len(value) >= SECRET_LENGTH]
+        ours = secrets_in(way.headers)
         headers, body = kept_headers(reply.headers, ours), kept_body(reply.body, ours)
         return replace(outcome, headers=headers, reply=body)
 
@@ -187,7 +186,7 @@ class DeliveryQueue:
     def _plan(self, delivery: Delivery, outcome: Outcome, way: Way | None, now: int) -> Plan:
         if outcome.delivered:
             return Plan(DeliveryState.DELIVERED, None, None)
-        if outcome.final and not (outcome.disable and delivery.endpoint):
+        if outcome.final and not (outcome.disable and delivery.endpoint and outcome.verdict != ABORTED):
             return Plan(DeliveryState.ABANDONED, None, "the receiver wants no more of it")
         if not outcome.spent:
             again = next_hindered(delivery.attempts - delivery.tries + 1, now, self._jitter)

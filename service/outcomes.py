@@ -18,6 +18,8 @@ SLOW_MS = 5_000
 """An answer that takes longer holds a slot that others need: such a receiver counts as ill, though it is heard."""
 
 GONE = 410
+ABORTED = "aborted"
+"""The verdict on a message that its receiver does not want again, whatever becomes of its endpoint."""
 NOT_YET = frozenset({404, 409})
 """A waiting workflow may not have armed its URL yet: tried again soon, whatever the schedule says."""
 THROTTLES = frozenset({429, 502, 503, 504})
@@ -25,6 +27,8 @@ THROTTLES = frozenset({429, 502, 503, 504})
 
 REPLY_KEPT, HEADERS_KEPT, HEADER_KEPT = 2_000, 20, 200
 HIDDEN = "[hidden]"
+SECRET_LENGTH = 8
+"""Shorter words of an endpoint's headers may stand in any reply."""
 _SECRETIVE = ("auth", "cookie", "credential", "key", "secret", "session", "signature", "token")
 
 
@@ -61,7 +65,7 @@ def read_reply(status: int, headers: Mapping[str, str], phases: Phases, now: int
     verdict, reason = _sentence(status, headers)
     wishes = _wishes(headers)
     if verdict != "delivered" and "abort-message" in wishes:
-        verdict, reason = "aborted", f"answered {_named(status)} and asks for this message no more (abort-message)"
+        verdict, reason = ABORTED, f"answered {_named(status)} and asks for this message no more (abort-message)"
     if "disable" in wishes and verdict != "gone":
         reason += "; it asks for no more messages at all (webhook-delivery: disable)"
     disable = status == GONE or "disable" in wishes
@@ -71,7 +75,7 @@ def read_reply(status: int, headers: Mapping[str, str], phases: Phases, now: int
         phases,
         status=status,
         retry_after=read_retry_after(headers, now),
-        final=verdict == "aborted" or (disable and verdict != "delivered"),
+        final=verdict == ABORTED or (disable and verdict != "delivered"),
         disable=disable,
         well=status < 500 and status != HTTPStatus.TOO_MANY_REQUESTS and phases.total_ms < SLOW_MS,
         throttle=status in THROTTLES,
@@ -151,6 +155,13 @@ def kept_headers(headers: Mapping[str, str], secrets: Collection[str] = ()) -> d
 def kept_body(body: bytes, secrets: Collection[str] = ()) -> str:
     """The beginning of a reply's body, as text."""
     return _without(body.decode(errors="replace"), secrets)[:REPLY_KEPT]
+
+
+def secrets_in(headers: Mapping[str, str]) -> list[str]:
+    """What is hidden of headers that we sent, should a reply give it back: the values, and their words (the token of a
+    `Bearer token`), the longest first so that no rest of one is left."""
+    found = {part for value in headers.values() for part in (value, *value.split()) if len(part) >= SECRET_LENGTH}
+    return sorted(found, key=len, reverse=True)
 
 
 def _kept(name: str, value: str, secrets: Collection[str]) -> str:

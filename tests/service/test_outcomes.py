@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.outcomes import HEADERS_KEPT, HIDDEN, REPLY_KEPT, Outcome, kept_body, kept_headers, read_reply
+from service.outcomes import HEADERS_KEPT, HIDDEN, REPLY_KEPT, Outcome, kept_body, kept_headers, read_reply, secrets_in
 from service.phases import Phases
 
 NOW = 1_760_000_000_000
@@ -74,6 +74,12 @@ def test_headers_are_kept_without_secrets_and_without_what_we_sent() -> None:
         "set-cookie": HIDDEN, "x-api-key": HIDDEN, "location": "/x", "x-echo": f"Bearer {HIDDEN}", "server": "nginx",
     }  # fmt: skip
     assert kept_body(b"you sent t0k3n-1", ["t0k3n-1"]) == f"you sent {HIDDEN}"
+
+
+def test_of_a_header_that_we_sent_its_token_alone_is_hidden_too() -> None:
+    secrets = secrets_in({"Authorization": "Bearer t0k3n-1-2-3", "X-Team": "blue"})
+    assert kept_body(b"blue: unknown token t0k3n-1-2-3", secrets) == f"blue: unknown token {HIDDEN}"
+    assert kept_body(b"got Bearer t0k3n-1-2-3", secrets) == f"got {HIDDEN}"
 
 
 text = st.text(max_size=80)
