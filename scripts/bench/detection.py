@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 
-from scripts.bench.figures import Goal, Row, figures_of, judge, table
+from scripts.bench.figures import Goal, Row, brief, figures_of, judge, table
 from scripts.bench.house import Watched, Way, play_house
 from scripts.bench.plain import play_plain
 from scripts.bench.turned import Load
@@ -63,7 +63,8 @@ class Job:
             watched = asyncio.run(play_house(way, self.load))
         else:
             watched = Watched(asyncio.run(play_plain(way.wire, self.load, limits=self.limits)))
-        print(f"{self.title} ({time.monotonic() - started:.0f} s)", file=sys.stderr, flush=True)
+        found = brief(figures_of(watched.course), self.load.patience)
+        print(f"{self.title}: {found} ({time.monotonic() - started:.0f} s)", file=sys.stderr, flush=True)
         return watched
 
 

@@ -105,6 +105,11 @@ def _cells(row: Row, patience: float) -> tuple[str, ...]:
     return (row.way, f"{row.rate:g}", *own, shares, *plain, *limited, row.goal)
 
 
+def brief(figures: Figures, patience: float) -> str:
+    """For somebody who waits for the table."""
+    return f"{_delays(figures, patience)} s, {figures.requests:.1f} requests a video, {figures.refused} refused"
+
+
 def _delays(figures: Figures, patience: float) -> str:
     return " / ".join(f"> {patience:g}" if each is None else f"{each:.1f}" for each in (figures.p50, figures.p95))
 
