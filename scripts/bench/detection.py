@@ -93,11 +93,12 @@ def _rows(wanted: Sequence[tuple[str, Load]]) -> list[Row]:
 
 
 def load_of(rate: float, *, quick: bool = False, seed: int = 1) -> Load:
-    """Long enough that the model has learned and the videos in flight are as many as they stay; then for some hundred
-    videos, at the least rate for fewer."""
+    """Long enough that the model has learned and the videos in flight are as many as they stay (until 400 have come, or
+    for twelve minutes); then for 150 to 500 videos that count."""
     if quick:
         return Load(rate, warm=150, counted=30, seed=seed)
-    return Load(rate, warm=max(240.0, 120 * 60 / rate), counted=max(120.0, 150 * 60 / rate), seed=seed)
+    warm = min(max(200.0, 400 * 60 / rate), 720.0)
+    return Load(rate, warm, counted=min(max(120.0, 150 * 60 / rate), 500 * 60 / rate), seed=seed)
 
 
 def _row(kind: str, load: Load, plain_kind: str, runs: Mapping[Job, Future[Watched]]) -> Row:
