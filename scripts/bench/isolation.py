@@ -22,8 +22,9 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from random import Random
 
-from scripts.bench.receivers import Receivers, more_files, receiving
+from scripts.bench.receivers import Receivers, receiving
 from scripts.bench.tellings import house, post_plainly
+from service.cli.serving import more_files
 
 WELL_SHARE = 0.1
 GOAL = 1.2
@@ -85,7 +86,8 @@ async def _play(chosen: argparse.Namespace, seed: int, *, dead: bool) -> list[fl
         if dead:
             silent = [receivers.dead(number) for number in range(chosen.endpoints - count)]
             told = partial(teller.tell, watched=False)
-            streams.append(_stream(told, silent, seconds, chosen.rate, Random(seed + 1)))
+            await asyncio.gather(*map(told, silent))  # each has a message that waits for it
+            streams.append(_stream(told, silent, seconds, chosen.dead_rate, Random(seed + 1)))
         await asyncio.gather(*streams)
         await _until_came(receivers, teller.ended)
         counted = {name: at for name, at in teller.ended.items() if at >= started + chosen.warm}
@@ -147,7 +149,8 @@ def _options() -> argparse.ArgumentParser:
     options.add_argument("--endpoints", type=int, default=1000, help="one in ten is well (1000)")
     options.add_argument("--seconds", type=float, default=60.0, help="of each case that count (60)")
     options.add_argument("--warm", type=float, default=10.0, help="seconds before, in which the dead are met (10)")
-    options.add_argument("--rate", type=float, default=0.1, help="messages a second for each endpoint (0.1)")
+    options.add_argument("--rate", type=float, default=0.1, help="messages a second for each that is well (0.1)")
+    options.add_argument("--dead-rate", type=float, default=0.1, help="the same for those that are dead (0.1)")
     options.add_argument("--rounds", type=int, default=2, help="how often both cases are played, in turn (2)")
     options.add_argument("--messages", type=int, default=2000, help="for the deliveries a second (2000)")
     options.add_argument("--json", action="store_true", help="the figures as JSON")

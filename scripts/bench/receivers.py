@@ -7,7 +7,6 @@ takes the connection and never answers (black hole), or sends a byte of a header
 from __future__ import annotations
 
 import asyncio
-import resource
 import subprocess
 import sys
 import time
@@ -15,8 +14,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from service.cli.serving import more_files
+
 DRIP_SECONDS = 1.0
-MOST_FILES = 16_384
 
 
 @dataclass
@@ -49,13 +49,6 @@ async def receiving() -> AsyncIterator[Receivers]:
         process.kill()
         await process.wait()
         reading.cancel()
-
-
-def more_files() -> None:
-    """Every open attempt is a socket here and one there."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = MOST_FILES if hard == resource.RLIM_INFINITY else min(MOST_FILES, hard)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
 
 
 async def _read(lines: asyncio.StreamReader, receivers: Receivers) -> None:

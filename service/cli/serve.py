@@ -13,7 +13,7 @@ from service import logs
 from service.app import Ringback, create_app
 from service.cli.exits import Failed
 from service.cli.options import config_option, load_settings, misused
-from service.cli.serving import bind, port_of, served, stop_asked, url_of
+from service.cli.serving import bind, more_files, port_of, served, stop_asked, url_of
 from service.settings import Settings, SettingsError
 from service.store import AlreadyServed
 
@@ -39,6 +39,7 @@ def serve(config: Path | None, host: str | None, port: int | None) -> None:
     settings = settings.model_copy(update={"port": port_of(sockets)})
     logs.configure(settings.log)
     try:
+        more_files()
         asyncio.run(_serve(settings, sockets))
     except SettingsError as error:
         raise misused(error) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import resource
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
@@ -15,6 +16,8 @@ import uvicorn
 from service.addresses import read_address
 from service.cli.exits import Failed
 
+MOST_FILES = 16_384
+
 GRACE_SECONDS = 4
 """How long requests in hand may take to finish at a stop."""
 
@@ -25,6 +28,13 @@ WHY = {
     errno.EACCES: "this user may not listen there. Choose a port above 1023 with --port",
     errno.EADDRNOTAVAIL: "that is no address of this machine. Choose another one with --host",
 }
+
+
+def more_files() -> None:
+    """Every open attempt and held request is a file to the system, whose usual limit is 1 024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = MOST_FILES if hard == resource.RLIM_INFINITY else min(MOST_FILES, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
 
 
 def bind(host: str, port: int) -> list[socket.socket]:
