@@ -18,8 +18,9 @@ from service.store import Grant
 SHARE, HOST_SHARE = 16, 64
 """Attempts to one lane, and to all lanes of one host and port."""
 
-BATCH = 64
-"""Lanes of one standing that one claim serves at most."""
+BATCH, DOUBTFUL_BATCH = 64, 8
+"""Lanes that one claim serves at most: those that are well, and those that are new or ill. To begin an attempt takes a
+millisecond or two, for which whoever is well would wait."""
 
 REMEMBERED = 10_000
 """Lanes whose width is kept while nothing is open to them."""
@@ -67,7 +68,8 @@ class Windows:
             Standing.NEW: min(free, self._slots - self._slots // 16 - doubtful),
             Standing.ILL: min(free, self._slots // 2 - ill),
         }
-        return {standing: min(share, BATCH) for standing, share in shares.items() if share > 0}
+        most = {Standing.WELL: BATCH}
+        return {name: min(share, most.get(name, DOUBTFUL_BATCH)) for name, share in shares.items() if share > 0}
 
     def full_hosts(self) -> list[str]:
         return [host for host, count in self._hosts.items() if count >= HOST_SHARE]
