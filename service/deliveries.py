@@ -170,6 +170,15 @@ class Attempt:
     why: str | None = None
 
 
+USUAL_PORTS = {"https": "443", "http": "80"}
+AUTHORITY = re.compile(r"(\[[^\]]*\]|[^:/?#]*)(?::0*([0-9]*))?")
+
+
 def receiver_of(url: str) -> str:
-    """Host and port as they stand in a URL."""
-    return re.split(r"[/?#]", url.partition("://")[2], maxsplit=1)[0].lower()
+    """Host and port of a URL in one spelling, as connections are kept: without the dot that may end a name and without
+    the usual port. Who wrote it otherwise would have a share of its own."""
+    scheme, _, rest = url.lower().partition("://")
+    found = AUTHORITY.match(rest)
+    assert found is not None, "it fits every text"
+    host, port = found[1].removesuffix("."), found[2]
+    return f"{host}:{port}" if port and port != USUAL_PORTS.get(scheme) else host

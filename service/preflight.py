@@ -17,6 +17,7 @@ from service.guard import EgressGuard
 from service.header_rules import wrong_headers
 from service.http import URL, Client, Hindered, NoReply, Reply, send_once
 from service.phases import Phases
+from service.shares import Share
 from service.signing import TOLERANCE, new_secret, sign
 from service.tell import iso
 from service.vault import Unopenable
@@ -26,6 +27,8 @@ DEADLINE_SECONDS = 20.0
 SLOW_MS = 5_000
 OLD_SECONDS = 3_600
 MOST_SHOWN = 200
+MOST_OPEN = 4
+"""Checks that one client may have under way: each holds one of the connections that a host's deliveries share."""
 
 STEPS = {
     401: "It does not take this secret: give the receiver the one that was shown with the key or the endpoint.",
@@ -45,9 +48,15 @@ class Preflight:
         self._guard = guard
         self._client = client
         self._clock = clock
+        self._share = Share(MOST_OPEN, "checks", "too_many_checks")
 
     async def check(self, url: str, client: str, endpoint: str | None = None) -> list[Finding]:
-        """What a delivery to this URL would meet, in the order of its steps. What stops one is the last finding."""
+        """What a delivery to this URL would meet, in the order of its steps. What stops one is the last finding. Raises
+        `Refused` (429) of `service.errors`: too many are under way."""
+        with self._share.taken(client):
+            return await self._steps(url, client, endpoint)
+
+    async def _steps(self, url: str, client: str, endpoint: str | None) -> list[Finding]:
         try:
             dialled = self._guard.policy.check_url(url)
             vetted = await self._guard.vet(Target.of(dialled))

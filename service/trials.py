@@ -3,7 +3,6 @@ the streams that are open. Nothing of it is kept."""
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, replace
 
 from adapters.messages import Category
@@ -19,6 +18,7 @@ from service.header_rules import wrong_headers
 from service.http import Client as HttpClient
 from service.http import NoReply, send_once
 from service.logs import get_logger
+from service.shares import Share
 from service.signing import sign
 from service.store import Store
 from service.streams import Streams
@@ -79,21 +79,15 @@ class Trials:
         self._guard = guard
         self._http = http
         self._clock = clock
-        self._open: Counter[str] = Counter()
+        self._share = Share(MOST_OPEN, "tests", "too_many_tests")
 
     async def send(self, client: Client, wish: Wish) -> Tried:
         """Raises `Refused` (400: a URL that may not be called, or no such endpoint; 429: too many are under way)."""
         if wish.url is None and wish.endpoint is None:
             return self._stream(client, wish)
-        if self._open[client.id] >= MOST_OPEN:
-            raise refused(429, Category.THROTTLED, f"{MOST_OPEN} tests of yours are under way; wait.", "too_many_tests")
-        self._open[client.id] += 1
-        try:
+        with self._share.taken(client.id):
             owner, to = await self._to(client, wish)
             return await self._post(trial(self._teller, wish.type, wish.shape, to, owner, self._clock()))
-        finally:
-            self._open[client.id] -= 1
-            self._open += Counter()
 
     def _stream(self, client: Client, wish: Wish) -> Tried:
         now = self._clock()

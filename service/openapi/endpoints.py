@@ -53,7 +53,7 @@ def _check() -> Part:
         "check_endpoint",
         "Ringback",
         "Send test messages to a receiver, and explain what a delivery would meet: one good, two that it must refuse",
-        reply(200, "What was found, in the order of the steps", found) | errors("own", 400, 401, 404, 413, 415),
+        reply(200, "What was found, in the order of the steps", found) | errors("own", 400, 401, 404, 413, 415, 429),
         body=some({"url": ADDRESS, "endpoint": TEXT}),
     )
 

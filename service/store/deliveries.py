@@ -158,8 +158,11 @@ def send_again(tx: Transaction, delivery: Delivery, now: int, new_id: Callable[[
     url = endpoint.url if endpoint else delivery.url
     aimed = replace(delivery, url=url, receiver=receiver_of(url), state=DeliveryState.PENDING, due_at=now, tries=0)
     if new_id is None:
-        sql = "UPDATE deliveries SET url = :url, receiver = :receiver WHERE id = :id AND url <> :url"
-        tx.run(sql, id=aimed.id, url=url, receiver=aimed.receiver)
+        tx.run(
+            "UPDATE deliveries SET url = :url, receiver = :receiver"
+            " WHERE id = :id AND (url <> :url OR receiver <> :receiver)",
+            id=aimed.id, url=url, receiver=aimed.receiver,
+        )  # fmt: skip
         make_due(tx, [aimed], now)
         return replace(aimed, claimed_at=None)
     tx.run(

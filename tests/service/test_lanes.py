@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import accumulate
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from service.backoff import DELIVERY_DELAYS, SPREAD
+from service.deliveries import receiver_of
 from service.lanes import (
     DAY_MS,
     ENOUGH,
@@ -95,3 +97,19 @@ def test_no_pause_is_longer_than_an_hour_and_some(
 ) -> None:
     lane = failed(a_lane(failures), NOW, lambda low, high: high, well=well, throttle=throttle, retry_after=asked)
     assert 0 <= seconds(lane) <= 3600
+
+
+@pytest.mark.parametrize(
+    ("url", "receiver"),
+    [
+        ("https://Hook.Example.com/in", "hook.example.com"),
+        ("https://hook.example.com:443/in?a=1", "hook.example.com"),
+        ("https://hook.example.com.:0443/", "hook.example.com"),
+        ("https://hook.example.com:8443/", "hook.example.com:8443"),
+        ("http://hook.example.com:80", "hook.example.com"),
+        ("https://hook.example.com:/in", "hook.example.com"),
+        ("http://[::1]:9000/in", "[::1]:9000"),
+    ],
+)
+def test_a_receiver_has_one_name_however_its_url_is_written(url: str, receiver: str) -> None:
+    assert receiver_of(url) == receiver

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 from collections.abc import Mapping
@@ -140,3 +141,27 @@ async def test_it_is_asked_for_a_url_or_an_endpoint(tmp_path: Path, fields: dict
     async with world(tmp_path) as it:
         assert (await it.client.post("/v1/endpoints/check", json=fields)).status_code == 400
         assert SECRET not in str(fields)
+
+
+async def test_a_client_has_so_many_checks_under_way_and_no_more(tmp_path: Path) -> None:
+    async with world(tmp_path) as it:
+        gate, begun, way_to = asyncio.Event(), list[str](), it.ringback.clients.way_to
+
+        async def late(client: str, to: str | None) -> Any:
+            begun.append(client)
+            await gate.wait()
+            return await way_to(client, to)
+
+        it.ringback.clients.way_to = late  # type: ignore[method-assign]
+        wish = {"url": f"{it.inbox.url}/hook"}
+        under_way = [asyncio.create_task(checked(it, **wish)) for _ in range(4)]
+        while len(begun) < 4:
+            await asyncio.sleep(0)
+        reply = await it.client.post("/v1/endpoints/check", json=wish)
+        assert (reply.status_code, reply.json()["error"]["code"]) == (429, "too_many_checks")
+        other = asyncio.create_task(it.client.post("/v1/endpoints/check", json=wish, headers=it.as_key(OTHER_KEY)))
+        while len(begun) < 5:
+            await asyncio.sleep(0)
+        gate.set()
+        assert (await other).status_code == 200
+        assert len(await asyncio.gather(*under_way, checked(it, **wish))) == 5

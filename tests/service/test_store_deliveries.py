@@ -93,6 +93,16 @@ async def test_a_replay_starts_the_schedule_again_with_the_same_id_and_body(stor
     assert [one.number for one in await store.deliveries.attempts(claimed.id)] == [1, 2]
 
 
+async def test_a_replay_stands_in_the_lane_of_its_receiver_however_that_was_written_before(store: Store) -> None:
+    url = "https://hook.example.com:443/"
+    delivery = await told(store, url=url, receiver="hook.example.com:443")
+    claimed = await claimed_one(store)
+    await store.deliveries.attempted(claimed, an_attempt(claimed), DeliveryState.EXHAUSTED, None)
+    await store.deliveries.replay(delivery.id, None, NOW)
+    again = await claimed_one(store)
+    assert (again.id, again.lane) == (delivery.id, "env:first hook.example.com")
+
+
 async def test_a_replay_during_an_attempt_is_not_undone_by_it(store: Store) -> None:
     await told(store)
     last = await claimed_one(store)

@@ -138,7 +138,7 @@ async def test_a_client_has_so_many_under_way_and_no_more(tmp_path: Path) -> Non
         wish = {"type": "task.succeeded", "url": f"{it.inbox.url}/hook"}
         under_way = [asyncio.create_task(tried(it, **wish)) for _ in range(4)]
         trials = it.to_service._transport.app.state.house.trials  # type: ignore[attr-defined]
-        while trials._open["env:first"] < 4:
+        while trials._share._open["env:first"] < 4:
             await asyncio.sleep(0)
         reply = await it.client.post("/v1/test-events", json=wish)
         assert (reply.status_code, reply.json()["error"]["code"]) == (429, "too_many_tests")
