@@ -106,9 +106,12 @@ class EgressPolicy:
     def check_public(self, target: Target) -> None:
         """The rules for everything that is not exempt. Raises `Refused`."""
         ports = [DEFAULT_PORTS["https"], *([DEFAULT_PORTS["http"]] if self.plain_http else [])]
-        if any(host == target.host for host, _ in self.own_pairs):
-            raise Refused("The URL leads back to this server.")
         way_out = WAY_OUT if _looks_inward(target) else ""
+        if any(host == target.host for host, _ in self.own_pairs):
+            beside = way_out and (target.host, target.port) not in self.own_pairs
+            raise Refused(
+                f"The URL leads to this machine.{way_out}" if beside else "The URL leads back to this server."
+            )
         if target.scheme != "https" and not self.plain_http:
             raise Refused(f"The URL must be https.{way_out}")
         if target.port != DEFAULT_PORTS[target.scheme]:

@@ -10,11 +10,15 @@ from typing import Any
 
 import click
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 PIPED_WIDTH = 400
 """Where nobody looks no line is folded, so that `grep` finds whole ones."""
+
+IDS = frozenset({"id", "task"})
+"""Columns that are never folded."""
 
 COLOURS: Mapping[str, str] = {
     "SUCCEEDED": "green",
@@ -49,16 +53,31 @@ def print_json(value: Any) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], nothing: str) -> None:
-    """A table, or the sentence that there is nothing to show."""
+    """A table, or the sentence that there is nothing to show. On a screen too narrow for one with ids, each row is a
+    paragraph of names and values instead: nothing is lost, and an id can be copied."""
+    cells = [[cell(value) for value in row] for row in rows]
+    if not cells:
+        click.echo(nothing)
+        return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column, overflow="fold", no_wrap=column in ("id", "task"))
-    for row in rows:
-        table.add_row(*map(cell, row))
-    if table.row_count:
-        console().print(table)
+        table.add_column(column, overflow="fold", no_wrap=column in IDS)
+    for row in cells:
+        table.add_row(*row)
+    out = console()
+    least = out.measure(table, options=out.options.update(max_width=PIPED_WIDTH)).minimum
+    if least > out.width and not IDS.isdisjoint(columns):
+        for row in cells:
+            _print_paragraph(columns, row, out)
     else:
-        click.echo(nothing)
+        out.print(table)
+
+
+def _print_paragraph(columns: Sequence[str], row: Sequence[Text], out: Console) -> None:
+    out.print(row[0], overflow="fold")
+    told = [(name, value) for name, value in zip(columns[1:], row[1:], strict=True) if value.plain]
+    rest = Text("  ").join(Text.assemble((name, "dim"), " ", value) for name, value in told)
+    out.print(Padding(rest, (0, 0, 0, 2)), overflow="fold")
 
 
 def print_fields(fields: Mapping[str, Any]) -> None:

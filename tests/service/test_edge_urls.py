@@ -133,3 +133,12 @@ async def test_the_servers_own_port_is_refused_even_where_loopback_is_allowed(tm
         response = await it.client.post("/wan/videos", json=body)
         assert response.status_code == 400
         assert "The URL leads back to this server." in response.text
+
+
+async def test_another_port_of_this_machine_is_refused_with_the_setting_that_opens_it(tmp_path: Path) -> None:
+    async with world(tmp_path, egress_allow="10.0.0.0/8", host="127.0.0.1", port=8765) as it:
+        body = body_of("flat") | {"callback_url": "http://127.0.0.1:9100/hook"}
+        response = await it.client.post("/wan/videos", json=body)
+        assert response.status_code == 400
+        assert "The URL leads to this machine." in response.text
+        assert "RINGBACK_EGRESS_ALLOW" in response.text
