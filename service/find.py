@@ -102,7 +102,10 @@ class Finder:
             return (pool[0].with_key(wish.key),)
         if await self._clients.may_watch(wish.client, wish.provider):
             return pool
-        text = "upstream_key: send your own key at the provider; this client key may not watch there with the server's."
+        text = (
+            "upstream_key: send your own key at the provider; this client key may not watch there with the server's. "
+            "The operator lets it with `ringback keys allow CLIENT --watch`."
+        )
         raise refused(403, Category.AUTH, text)
 
     def _services(self, account: Upstream, wish: Wish) -> Sequence[str]:

@@ -97,7 +97,7 @@ def list_keys(config: Path | None, as_json: bool) -> None:
     else:
         rows = [[*_row(_shown(key)), in_short(allowed.get(key.id))] for key in found]
         rows += [[client, None, None, None, None, in_short(each)] for client, each in others.items()]
-        print_table(COLUMNS, rows, "There are no keys.")
+        print_table(COLUMNS, rows, "There are no keys in the database. Those of RINGBACK_API_KEYS are not kept there.")
 
 
 @keys.command()

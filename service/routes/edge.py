@@ -134,7 +134,11 @@ async def caller(request: HttpRequest) -> Client:
 async def admin(request: HttpRequest) -> Client:
     client = await caller(request)
     if not client.admin:
-        raise refused(403, Category.AUTH, "This needs the admin token (RINGBACK_ADMIN_TOKEN).")
+        raise refused(
+            403,
+            Category.AUTH,
+            "This needs the admin token (RINGBACK_ADMIN_TOKEN) as its bearer; the command line sends RINGBACK_KEY.",
+        )
     return client
 
 
