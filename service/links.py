@@ -41,6 +41,11 @@ def _signed(query: Mapping[str, str], signer: str) -> int | None:
     return int(begun.timestamp() + int(seconds)) * 1000 if SECONDS.fullmatch(seconds) else None
 
 
+def carries(body: bytes, url: str) -> bool:
+    """Whether a message tells a link."""
+    return _quoted(url) in body
+
+
 def with_link(body: bytes, old: str, new: str, at: str) -> bytes:
     """The bytes with one link in the other's place, wherever it stands; an event says when that was. Everything else
     stays as it is."""

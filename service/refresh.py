@@ -12,7 +12,7 @@ from adapters.catalogue import Catalogue
 from adapters.messages import Query, State
 from service.clock import Clock
 from service.deliveries import Delivery
-from service.links import expires_at, with_link
+from service.links import carries, expires_at, with_link
 from service.logs import get_logger
 from service.pacing import TooBusy, Turns
 from service.store import Store
@@ -42,7 +42,7 @@ class Refresher:
         now = self._clock()
         task = await self._store.lookups.task(delivery.task) if now - delivery.created_at >= LATE_MS else None
         link = task.outcome.video_url if task and task.outcome else None
-        if task is None or task.outcome is None or link is None:
+        if task is None or task.outcome is None or link is None or not carries(delivery.body, link):
             return delivery, None
         if expires_at(link, task.outcome.finished_at or task.finished_at or now) > now + SOON_MS:
             return delivery, None

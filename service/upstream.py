@@ -25,6 +25,9 @@ RESENDS_PER_SECOND = 5.0
 REFUSED = frozenset({401, 402, 403})
 """The statuses of a look that no task can be the reason of."""
 
+LENT = "key:"
+"""What the names of the accounts begin with that watchers lend."""
+
 NOBODY = "00000000-0000-0000-0000-000000000000"
 """The nil UUID: the id of no task. AceData's Dify plugin tests a credential with it."""
 
@@ -113,7 +116,7 @@ class Upstream:
 
     def with_key(self, key: str) -> Upstream:
         """The same API with a key that a watcher lends: an account of its own, with a pace of its own."""
-        account = f"key:{hash_key(key)[:16]}"
+        account = f"{LENT}{hash_key(key)[:16]}"
         same = (self.provider, self.adapter, self._client, self._base_url)
         return Upstream(*same, key, self.every, self._clock, account, (account,), lent=True)
 

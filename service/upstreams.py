@@ -11,7 +11,7 @@ from service.http import Client
 from service.settings import Account, Settings
 from service.store import Seat
 from service.tasks import Placement
-from service.upstream import Upstream
+from service.upstream import LENT, Upstream
 from service.vault import Unopenable, Vault
 
 
@@ -55,9 +55,12 @@ class Upstreams:
         """The account that knows what was sent by `placement`; None if it is not configured any more. A provider's
         only account has taken over from all that it ever had: a replaced key is a key of the same account.
 
-        What is watched with a lent key is served with that key and no other; None too if it cannot be opened."""
+        What is watched with a lent key is served with that key and no other; None too if it cannot be opened, or was
+        erased because the task has ended."""
         if placement.credential is not None:
             return self._lent(placement.provider, placement.credential)
+        if placement.watched and placement.account.startswith(LENT):
+            return next((each for each in self.pool(placement.provider) if placement.account in each.holds), None)
         return next((each for each in self.pool(placement.provider) if each.serves(placement.account)), None)
 
     def _lent(self, provider: str, credential: bytes) -> Upstream | None:

@@ -16,7 +16,8 @@ from service.lanes import Lane, Standing
 from service.store import Grant
 
 SHARE, HOST_SHARE = 16, 64
-"""Attempts to one lane, and to all lanes of one host and port."""
+"""Attempts to one lane, and to all lanes of one host and port; those that are new or ill get half of the latter, lest
+one client's dead receivers keep others' from a host that they share."""
 
 BATCH, DOUBTFUL_BATCH = 64, 8
 """Lanes that one claim serves at most: those that are well, and those that are new or ill. To begin an attempt takes a
@@ -56,6 +57,7 @@ class Windows:
         self._lease_ms = lease_ms
         self._lanes: dict[str, _Window] = {}
         self._hosts: Counter[str] = Counter()
+        self._doubtful: Counter[str] = Counter()
         self._standings: Counter[Standing] = Counter()
 
     def room(self, free: int) -> Mapping[Standing, int]:
@@ -71,15 +73,19 @@ class Windows:
         most = {Standing.WELL: BATCH}
         return {name: min(share, most.get(name, DOUBTFUL_BATCH)) for name, share in shares.items() if share > 0}
 
-    def full_hosts(self) -> list[str]:
-        return [host for host, count in self._hosts.items() if count >= HOST_SHARE]
+    def full_hosts(self) -> Mapping[Standing, list[str]]:
+        """The hosts that get no further attempts by lanes of each standing."""
+        full = [host for host, count in self._hosts.items() if count >= HOST_SHARE]
+        doubtful = [host for host, count in self._doubtful.items() if count >= HOST_SHARE // 2]
+        both = sorted({*full, *doubtful})
+        return {Standing.WELL: full, Standing.NEW: both, Standing.ILL: both}
 
     def open(self, lanes: Sequence[Lane], free: int, now: int) -> list[Grant]:
         """What may be taken out of these lanes, in their order; so many attempts count as open from now on."""
         granted = []
         for lane in lanes:
             count, again_at = self._wanted(lane, now)
-            left = min(free, HOST_SHARE - self._hosts[lane.receiver])
+            left = min(free, self._left(lane))
             if left < count:
                 count, again_at = left, now
             if count:
@@ -111,12 +117,18 @@ class Windows:
             window = self._lanes[lane.id]
             window.paid_until = max(window.paid_until, now) + round(attempts * 1000 / lane.per_second)
 
+    def _left(self, lane: Lane) -> int:
+        """How many more attempts the host of a lane may have by it."""
+        left = HOST_SHARE - self._hosts[lane.receiver]
+        return left if lane.standing is Standing.WELL else min(left, HOST_SHARE // 2 - self._doubtful[lane.receiver])
+
     def _count(self, lane: Lane, attempts: int) -> None:
         self._lanes.setdefault(lane.id, _Window()).open += attempts
         self._standings[lane.standing] += attempts
-        self._hosts[lane.receiver] += attempts
-        if not self._hosts[lane.receiver]:
-            del self._hosts[lane.receiver]
+        for hosts in (self._hosts, *(() if lane.standing is Standing.WELL else (self._doubtful,))):
+            hosts[lane.receiver] += attempts
+            if not hosts[lane.receiver]:
+                del hosts[lane.receiver]
 
     def _wanted(self, lane: Lane, now: int) -> tuple[int, int]:
         """How many attempts may begin, and when to ask again if that is not enough."""

@@ -14,6 +14,7 @@ from service.store.engine import Engine, Transaction
 from service.store.lanes import hurry, queue, reckon
 from service.store.lookups import Place
 from service.store.subscriptions import insert_delivery
+from service.tell import renamed
 
 LaneNote = Callable[[Transaction, str], Lane | None]
 """What is written of a lane with an attempt: one of `service.store.lanes.note_*`, or `reckon`."""
@@ -170,8 +171,10 @@ def send_again(tx: Transaction, delivery: Delivery, now: int, new_id: Callable[[
         " WHERE id = :id AND state = 'PENDING'",
         id=delivery.id,
     )
+    id_ = new_id()
+    body = renamed(delivery.body, delivery.content_type, id_)
     again = replace(
-        aimed, id=new_id(), created_at=now, attempts=0, claimed_at=None, delivered_at=None, replay_of=delivery.id
+        aimed, id=id_, body=body, created_at=now, attempts=0, claimed_at=None, delivered_at=None, replay_of=delivery.id
     )
     insert_delivery(tx, again)
     return again

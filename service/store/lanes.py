@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from service.deliveries import Delivery
 from service.lanes import FOREVER, Lane, Pause, Standing
@@ -27,6 +28,12 @@ _RECKONED = f"CASE WHEN {_DUE} < {_NOT_BEFORE} THEN {_NOT_BEFORE} ELSE {_DUE} EN
 has just been served lets others go first."""
 
 
+Full = Mapping[Standing, Collection[str]]
+"""The receivers that lanes of each standing may not be served for."""
+
+NONE_FULL: Full = MappingProxyType({})
+
+
 @dataclass(frozen=True, slots=True)
 class Grant:
     """At most `count` messages of a lane; if there are more, it is served again at `again_at`."""
@@ -40,14 +47,14 @@ class LaneVerbs:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    async def ready(self, now: int, room: Mapping[Standing, int], full: Collection[str] = ()) -> list[Lane]:
+    async def ready(self, now: int, room: Mapping[Standing, int], full: Full = NONE_FULL) -> list[Lane]:
         """At most so many lanes of each standing that are to be served now, who has waited longest first; none whose
         receiver is `full`."""
-        others, receivers = rows.none_of("receiver", full)
 
         def verb(tx: Transaction) -> list[Lane]:
             found: list[Row] = []
             for standing, limit in room.items():
+                others, receivers = rows.none_of("receiver", full.get(standing, ()))
                 found += tx.all(
                     f"SELECT {_COLUMNS}, {_WISHES} FROM lanes WHERE standing = :standing AND next_at <= :now"
                     f" AND {others} ORDER BY next_at LIMIT :limit",
@@ -57,17 +64,20 @@ class LaneVerbs:
 
         return await self._engine.read(verb)
 
-    async def next_at(self, standings: Collection[Standing], full: Collection[str] = ()) -> int | None:
+    async def next_at(self, standings: Collection[Standing], full: Full = NONE_FULL) -> int | None:
         """When the next lane of these standings is to be served whose receiver is not `full`. None: there is none."""
-        others, receivers = rows.none_of("receiver", full)
 
         def verb(tx: Transaction) -> int | None:
-            row = tx.one(
-                f"SELECT min(next_at) AS due FROM lanes WHERE {rows.one_of('standing', standings)}"
-                f" AND next_at IS NOT NULL AND {others}",
-                **receivers,
-            )
-            return None if row is None else row["due"]
+            found = []
+            for standing in standings:
+                others, receivers = rows.none_of("receiver", full.get(standing, ()))
+                row = tx.one(
+                    "SELECT min(next_at) AS due FROM lanes WHERE standing = :standing AND next_at IS NOT NULL"
+                    f" AND {others}",
+                    standing=standing, **receivers,
+                )  # fmt: skip
+                found += [row["due"]] if row is not None and row["due"] is not None else []
+            return min(found, default=None)
 
         return await self._engine.read(verb)
 

@@ -182,6 +182,22 @@ async def test_with_a_new_id_it_is_another_message_that_names_the_earlier_one(tm
         assert [one["replay_of"] for one in listed] == [old, old, None]
 
 
+async def test_a_cloud_event_with_a_new_id_says_it_in_its_body_too(tmp_path: Path) -> None:
+    """Its receivers drop what they know by that id."""
+    async with world(tmp_path) as it:
+        task = await created(it, "seconds=1", provider="dashscope")
+        url = f"{it.inbox.url}/cloud"
+        await it.client.post(f"/v1/tasks/{task}/subscriptions", json={"url": url, "format": "cloudevents"})
+        await it.settle(6)
+        [first] = [one for one in it.inbox.received if one.path == "/cloud"]
+        await it.client.post(f"/v1/deliveries/{first.id}/replay", json={"new_id": True})
+        await it.tick()
+        [_, second] = [one for one in it.inbox.received if one.path == "/cloud"]
+        assert (first.body["id"], second.body["id"]) == (first.id, second.id)
+        assert first.id != second.id
+        assert {**first.body, "id": ""} == {**second.body, "id": ""}
+
+
 async def test_a_client_replays_only_its_own_and_the_operator_all(tmp_path: Path) -> None:
     async with world(tmp_path) as it:
         await delivered(it, 1)

@@ -21,7 +21,7 @@ def upstreams(*accounts: tuple[str, str]) -> Upstreams:
         for provider, name in accounts
     )
     shapes = {name: shape(builtin()) for name, shape in SHAPES.items()}
-    return Upstreams(upstreams_of(Settings(accounts=chosen), shapes, httpx.AsyncClient(), 0))
+    return Upstreams(upstreams_of(Settings(accounts=chosen), shapes, httpx.AsyncClient(), lambda: 0))
 
 
 def serving(it: Upstreams, provider: str, account: str) -> str | None:
@@ -54,6 +54,14 @@ def test_a_lent_key_is_an_account_of_its_own_that_has_no_name() -> None:
     assert not any("sk-" in text for text in (lent.label, lent.account))
     assert not lent.serves("a")
     assert not lent.serves("")
+
+
+def test_nobody_asks_with_another_key_once_a_lent_one_is_erased() -> None:
+    it = upstreams(("apiyi", "a"))
+    account = it.pool("apiyi")[0].with_key("sk-lent").account
+    ended = Placement("p", "t", "apiyi", Verdict.ENDED, 1, account=account, watched=True)
+    assert it.serving(ended) is None
+    assert it.serving(replace(ended, account="")) is it.pool("apiyi")[0]  # watched with the operator's own key
 
 
 def test_what_is_watched_with_a_lent_key_is_served_with_that_key_only() -> None:

@@ -87,6 +87,15 @@ lanes = st.builds(
 )
 
 
+def test_ones_dead_receivers_leave_others_room_at_a_host_that_they_share() -> None:
+    windows = Windows(SLOTS, LEASE)
+    dead = [a_lane(f"ep_dead_{number}", standing=Standing.NEW) for number in range(HOST_SHARE)]
+    assert sum(grant.count for grant in windows.open(dead, SLOTS, NOW)) == HOST_SHARE // 2
+    full = windows.full_hosts()
+    assert full == {Standing.WELL: [], Standing.NEW: ["a.example.com"], Standing.ILL: ["a.example.com"]}
+    assert opened(windows, a_lane("ep_well")) == 1
+
+
 class Shares(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
@@ -101,7 +110,7 @@ class Shares(RuleBasedStateMachine):
         served: Counter[Standing] = Counter()
         ready = []
         for lane in found:
-            if lane.receiver not in full and served[lane.standing] < room.get(lane.standing, 0):
+            if lane.receiver not in full[lane.standing] and served[lane.standing] < room.get(lane.standing, 0):
                 served[lane.standing] += 1
                 ready.append(lane)
         for lane, grant in zip(ready, self.windows.open(ready, free, NOW), strict=True):
@@ -119,6 +128,8 @@ class Shares(RuleBasedStateMachine):
         assert len(self.turns) <= SLOTS
         assert max(Counter(one.lane.id for one in self.turns).values(), default=0) <= SHARE
         assert max(Counter(one.lane.receiver for one in self.turns).values(), default=0) <= HOST_SHARE
+        doubtful = (one.lane.receiver for one in self.turns if one.lane.standing is not Standing.WELL)
+        assert max(Counter(doubtful).values(), default=0) <= HOST_SHARE // 2
 
     def teardown(self) -> None:
         """When all have ended there is room for everybody."""
