@@ -7,7 +7,7 @@ anything else is tried again by the schedule; 410 Gone ends it. Redirects are ne
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from urllib.parse import urlsplit
@@ -21,9 +21,10 @@ from service.failing import Failing
 from service.guard import EgressGuard
 from service.header_rules import wrong_headers
 from service.http import URL, Client, Hindered, NoReply, Reply, send_once
-from service.lanes import Lane, Standing, failed
+from service.lanes import FOREVER, Lane, Standing, failed
 from service.logs import get_logger
 from service.outcomes import ABORTED, Outcome, kept_body, kept_headers, read_reply, secrets_in
+from service.pacing import Bucket
 from service.phases import Peer, Phases
 from service.refresh import Refresher
 from service.signing import sign
@@ -37,6 +38,8 @@ log = get_logger("deliver")
 DEADLINE_SECONDS = 20.0
 LEASE_MS = 60_000
 BY_PROXY = "proxy"
+ILL_AT_ONCE_MS = 320.0
+"""How much of their pace those that are ill may have saved up."""
 FRESH_MS = 600_000
 """A success is noted in its lane's row when the one noted there is so old; that it happened is known either way."""
 
@@ -74,6 +77,9 @@ class DeliveryQueue:
         self._failing = failing
         self._links = links
         self._windows = Windows(slots, LEASE_MS)
+        # As fast as their half of the slots gets free when nobody answers. Faster is a wave, which ends as one a
+        # deadline later: hundreds that time out and are recorded at once, before those that are well.
+        self._ill = Bucket(slots / 2 / DEADLINE_SECONDS, clock() - int(ILL_AT_ONCE_MS), ILL_AT_ONCE_MS)
         self._troubled: set[str] = set()
 
     async def claim(self, room: int) -> Sequence[Turn]:
@@ -91,11 +97,15 @@ class DeliveryQueue:
                 for grant in grants:
                     self._windows.unused(lanes[grant.lane], grant.count - taken[grant.lane])
             if claimed:
+                self._ill.take(sum(lanes[delivery.lane].standing is Standing.ILL for delivery in claimed), now)
                 return [Turn(lanes[delivery.lane], delivery) for delivery in claimed]
         return []
 
     async def next_due(self) -> int | None:
-        return await self._store.lanes.next_at(self._windows.room(1), self._windows.full_hosts())
+        now = self._clock()
+        due = await self._store.lanes.next_at(self._room(1, now), self._windows.full_hosts())
+        paced = not self._ill.room(now)
+        return min(due or FOREVER, self._ill.free_at) if paced else due
 
     async def handle(self, item: Turn) -> None:
         started, way, outcome = self._clock(), None, None
@@ -109,7 +119,13 @@ class DeliveryQueue:
             await self._record(item, outcome, way, started, full=full)
 
     async def _ready(self, room: int, now: int) -> Sequence[Lane]:
-        return await self._store.lanes.ready(now, self._windows.room(room), self._windows.full_hosts())
+        return await self._store.lanes.ready(now, self._room(room, now), self._windows.full_hosts())
+
+    def _room(self, free: int, now: int) -> Mapping[Standing, int]:
+        """How many lanes of each standing may be served now; those that are ill begin at a pace."""
+        room = dict(self._windows.room(free))
+        room[Standing.ILL] = min(room.get(Standing.ILL, 0), self._ill.room(now))
+        return {standing: count for standing, count in room.items() if count}
 
     async def _attempt(self, item: Delivery, started: int) -> tuple[Way | None, Outcome | None]:
         """How it was to be sent, and what came of it; nothing did if its endpoint is disabled."""

@@ -202,3 +202,26 @@ async def test_an_attempt_tells_where_its_time_went_and_hides_what_may_be_secret
         assert all(isinstance(attempt[name], int) for name in ("dns_ms", "connect_ms", "first_byte_ms", "elapsed_ms"))
         assert (attempt["tls_ms"], attempt["address"], attempt["reply_headers"]) == (None, None, {})
         assert "hush" not in str(attempt)
+
+
+async def test_those_that_are_ill_begin_at_a_pace_and_none_of_them_is_forgotten(tmp_path: Path) -> None:
+    async with world(tmp_path) as it:
+        url, work = f"{it.inbox.url}/hook", it.ringback.workers["deliver"]._work
+        it.inbox.answers = [(500, {})] * 30
+        ill = {await to_tell(it, url, await an_endpoint(it, url, schedule=[600.0] * 3)) for _ in range(30)}
+        await it.tick()
+        it.clock.turn(1200)  # all are due again, and by now all are known to be ill
+        it.inbox.received.clear()
+        well = await to_tell(it, url)
+        began = it.clock()
+        await it.tick()
+        received = [message.id for message in it.inbox.received]
+        assert well in received
+        assert len(received) < 15
+        while not ill <= {message.id for message in it.inbox.received}:
+            due = await work.next_due()
+            assert due is not None
+            assert it.clock() < due <= it.clock() + 100  # it sleeps for a moment, and no longer
+            it.clock.turn((due - it.clock()) / 1000)
+            await it.tick()
+        assert 500 <= it.clock() - began <= 2000
