@@ -77,7 +77,7 @@ async def test_a_path_that_is_not_there_is_404(shape: str, tmp_path: Path) -> No
 async def test_a_wrong_method_is_405(shape: str, tmp_path: Path) -> None:
     async with world(tmp_path) as it:
         for path in (CREATES[shape], QUERIES[shape]):
-            reply = await it.client.delete(path)
+            reply = await it.client.put(path)  # DELETE of a task is our own API
             _check(shape, reply, 405, "bad_request", "BadRequest.IllegalInput")
             assert reply.headers["allow"]
 

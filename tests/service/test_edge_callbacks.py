@@ -157,7 +157,7 @@ async def test_a_good_token_with_any_body_changes_nothing_that_the_read_does_not
                 ("QUEUED", None, None),
                 ("RUNNING", None, None),
             ]
-            await it.settle(12, 4)
+            await it.settle(24, 4)
             task = await record(it, task_id)
             assert task["state"] == "SUCCEEDED"
             assert "evil" not in json.dumps(task)

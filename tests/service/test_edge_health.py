@@ -15,7 +15,7 @@ from tests.service.asking import created
 from tests.world import World, world
 
 pytestmark = pytest.mark.anyio
-LOOPS = {"doubt", "deliver", "replay", "retention"} | {
+LOOPS = {"doubt", "deliver", "missing", "replay", "retention"} | {
     f"{kind}.{provider}" for kind in ("send", "look") for provider in PROVIDERS
 }
 LOOPS |= {f"look.{provider}:watchers" for provider in PROVIDERS}

@@ -56,7 +56,7 @@ async def test_the_first_success_of_the_account_looks_for_late_results_too(tmp_p
         task_id, outage = await expired_unheard(it)
         outage.down = False
         await created(it, "seconds=600")
-        await it.settle(3)
+        await it.settle(5)
         assert await state(it, task_id) == "SUCCEEDED"
 
 

@@ -17,7 +17,7 @@ jitters = st.sampled_from((lambda low, high: low, lambda low, high: high, lambda
 
 
 def times(started: int = NOW) -> LookTimes:
-    return LookTimes(PROVIDER, started, lambda low, high: (low + high) / 2)
+    return LookTimes(PROVIDER, 5.0, started, lambda low, high: (low + high) / 2)
 
 
 def sent(verdict: Verdict = Verdict.ACCEPTED, misses: int = 0, sent_at: int = NOW) -> Placement:
@@ -63,7 +63,7 @@ def test_an_account_is_silent_after_a_minute_of_looks_or_five_of_any() -> None:
 @given(st.integers(0, 40), st.integers(0, RETENTION_MS), jitters)
 def test_before_the_end_looks_are_never_more_than_36_minutes_apart_and_one_is_a_last_call(misses, age, jitter) -> None:
     now = NOW + age
-    due_at = LookTimes(PROVIDER, NOW, jitter).later(sent(misses=misses), 5.0, now)
+    due_at = LookTimes(PROVIDER, 5.0, NOW, jitter).later(sent(misses=misses), 5.0, now)
     assert due_at is not None
     assert now < due_at <= now + 36 * 60_000
     last_call = NOW + RETENTION_MS - LAST_CALL_MS

@@ -51,7 +51,7 @@ async def test_every_model_ends_in_one_create_and_one_callback(shape: str, provi
         asked = await asyncio.gather(
             *(_ask(it, shape, provider, model, fails) for model in offered for fails in (False, True))
         )
-        await it.settle(45)
+        await it.settle(90)
         for one in asked:
             await _check_end(it, one, _check_create(it, one, provider))
         assert not it.inbox.forged

@@ -167,7 +167,9 @@ async def test_a_late_video_of_the_failed_send_is_still_told(tmp_path: Path) -> 
 async def test_a_task_that_waits_for_its_next_send_outlives_a_restart_and_can_be_canceled(tmp_path: Path) -> None:
     async with world(tmp_path, providers=["dashscope"], **BOLD) as it:
         first, second = [await ask(it, f"fail=InternalError seconds=5 times={times}") for times in (1, 3)]
-        await it.settle(8)
+        async with asyncio.timeout(30):
+            while {(await record(it, task))["state"] for task in (first, second)} != {"ACCEPTED"}:
+                await it.settle(1)
         await it.stop()
         await it.start()
         assert (await record(it, first))["state"] == "ACCEPTED"
