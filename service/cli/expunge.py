@@ -18,7 +18,10 @@ def expunge(task_id: str, yes: bool, as_json: bool) -> None:
     stays. The provider keeps what it has; this is about this server."""
     with Client() as client:
         if not yes:
-            click.confirm(f"{task_id} cannot be had back. Delete it?", abort=True, err=True)
+            model = client.record(task_id)["model"]
+            click.confirm(
+                f"{task_id} ({model}) cannot be had back. Delete it (--yes does not ask)?", abort=True, err=True
+            )
         told = client.expunge(task_id)
     if as_json:
         print_json(told)

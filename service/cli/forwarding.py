@@ -14,6 +14,7 @@ import httpx
 
 from service.cli.event_stream import Frame
 from service.event_log import forwarded_id
+from service.http import AGENT
 from service.settings import is_loopback
 from service.signing import sign
 
@@ -43,7 +44,8 @@ class Forwarder:
     def __init__(self, url: str, secret: str, say: Callable[[str], None]) -> None:
         self._url, self._secret, self._say = url, secret, say
         local = is_loopback(urlsplit(url).hostname or "")  # no proxy leads back to this machine
-        self._http = httpx.Client(timeout=SECONDS, follow_redirects=False, trust_env=not local)
+        headers = {"user-agent": AGENT}
+        self._http = httpx.Client(headers=headers, timeout=SECONDS, follow_redirects=False, trust_env=not local)
 
     def __enter__(self) -> Self:
         return self

@@ -13,6 +13,7 @@ from service.cli.options import json_option
 from service.cli.output import print_json, print_table, when
 from service.deliveries import DeliveryState
 from service.replays import DEFAULT_RATE, HIGHEST_RATE
+from service.tell import EVENT_TYPES
 
 SAMPLE = ("id", "state", "type", "task", "to", "made")
 NEEDED = "Say what to send again: the ID of a callback, --task ID, or a filter such as --failed --since 2h."
@@ -24,7 +25,7 @@ NEEDED = "Say what to send again: the ID of a callback, --task ID, or a filter s
 @click.option("--endpoint", metavar="ID", help="All that were sent to this endpoint.")
 @click.option("--failed", is_flag=True, help="All that were tried and not delivered.")
 @click.option("--state", "states", multiple=True, type=click.Choice(DeliveryState, case_sensitive=False))
-@click.option("--type", "types", multiple=True, metavar="TYPE", help="Such as task.failed (several: again).")
+@click.option("--type", "types", multiple=True, type=click.Choice(EVENT_TYPES), help="Of this kind (several: again).")
 @click.option("--since", metavar="TIME", help="Only those made since: 90s, 15m, 2h, 7d ago, or a time.")
 @click.option("--until", metavar="TIME", help="Only those made before.")
 @click.option("--rate", type=click.IntRange(1, HIGHEST_RATE), help=f"So many a second. [default: {DEFAULT_RATE}]")

@@ -281,7 +281,7 @@ def scope(client: Client) -> str | None:
 
 def unknown_task(request: HttpRequest) -> Refused:
     days = house_of(request).limits.keep_tasks_days
-    kept = f" A task is deleted {days} days after its end." if days else ""
+    kept = f" A task is deleted {days} days after its end, or when it is expunged." if days else ""
     return refused(404, Category.NOT_FOUND, f"There is no such task.{kept}", "not_found")
 
 

@@ -74,7 +74,7 @@ def test_a_dry_run_shows_a_sample_and_how_many(running: House, task: str) -> Non
         (("replay", "msg_nobody"), 4, "There is no such delivery."),
         (("replay", "--task", "nobody's"), 4, "There is no such task."),
         (("replay", "--failed", "--since", "yesterday"), 4, "since: how long ago (90s, 15m, 2h, 7d)"),
-        (("replay", "--type", "task.done"), 4, "types: a list is needed, of task."),
+        (("replay", "--type", "task.done"), 2, "'task.failed'"),
         (("replay", "--failed", "--rate", "0"), 2, "--rate"),
         (("replays", "show", "rpl_nobody"), 4, "There is no such replay."),
         (("replays", "cancel", "rpl_nobody"), 4, "There is no such replay."),

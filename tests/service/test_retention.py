@@ -49,7 +49,7 @@ async def test_bodies_and_attempts_go_first_and_tasks_later(tmp_path: Path) -> N
         await days_pass(it, 3)
         gone = await it.client.get(f"/v1/tasks/{task}/record")
         assert (gone.status_code, gone.json()["error"]["message"]) == (
-            404, "There is no such task. A task is deleted 8 days after its end.",
+            404, "There is no such task. A task is deleted 8 days after its end, or when it is expunged.",
         )  # fmt: skip
         assert (await it.client.get("/v1/cost")).json() == cost
 
