@@ -23,11 +23,3 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     if all(Path(named.partition("::")[0]).is_file() for named in config.args):
         return 0
     return (os.cpu_count() or 1) + 1
-
-
-SLOW = ("tests/torture", "tests/service/test_store_machine.py")
-"""What takes longest: begun first, so that no worker is left alone with it at the end."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: not item.nodeid.startswith(SLOW))
