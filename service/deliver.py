@@ -36,7 +36,8 @@ from service.windows import Turn, Windows
 
 log = get_logger("deliver")
 DEADLINE_SECONDS = 20.0
-LEASE_MS = 60_000
+LEASE_MS = 90_000
+"""Longer than an attempt takes at most: 30 s for an endpoint's own time-out, 25 s before it for a fresh link."""
 BY_PROXY = "proxy"
 ILL_AT_ONCE_MS = 320.0
 """How much of their pace those that are ill may have saved up."""

@@ -21,7 +21,7 @@ from service.settings import Account, Settings
 from service.simulator.eventbridge import certificate
 from service.tasks import Task
 
-MEMORY = Path("/dev/shm")  # noqa: S108
+MEMORY = Path("/dev/shm")  # noqa: S108 - each database is in a folder that tempfile makes there
 FOLDER = MEMORY if MEMORY.is_dir() else None
 """Where databases are made: turned time knows no disk."""
 

@@ -59,6 +59,7 @@ async def _read(lines: asyncio.StreamReader, receivers: Receivers) -> None:
 
 
 async def _main() -> None:
+    # All of 127.0.0.0/8 at one port, which has no address of its own; it listens for the minutes of the bench.
     server = await asyncio.start_server(_receive, "0.0.0.0", 0, backlog=4096)  # noqa: S104
     print(server.sockets[0].getsockname()[1], flush=True)
     async with server:

@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import sqlite_utils
 from sqlite_utils.migrations import Migrations
@@ -91,6 +91,7 @@ class SqliteEngine:
         self._path = path
         self._lock = _lock(path) if serve else None
         self._writes: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
+        self._behind: list[_Write | None] = []
         _create(path)
         try:
             self._connection = connect(path)
@@ -150,9 +151,8 @@ class SqliteEngine:
             connection.execute("ROLLBACK")
 
     def _serve(self) -> None:
-        following: _Write | None = self._writes.get()
-        while following is not None:
-            group, following = self._gather(following)
+        while (first := self._next()) is not None:
+            group = self._gather(first)
             try:
                 self._run(group)
             except sqlite3.Error as error:
@@ -161,11 +161,13 @@ class SqliteEngine:
                 for write in group:
                     write.error = write.error or error
             _release(group)
-            if following is _NOTHING:
-                following = self._writes.get()
 
-    def _gather(self, first: _Write) -> tuple[list[_Write], _Write | None]:
-        """What runs now, and what was found behind it: what runs alone, `_NOTHING`, or None for the end."""
+    def _next(self) -> _Write | None:
+        """What was found behind the last group, or else what comes; None is the end."""
+        return self._behind.pop() if self._behind else self._writes.get()
+
+    def _gather(self, first: _Write) -> list[_Write]:
+        """What runs together. What runs alone, or the end, is left for the next turn."""
         group = [first]
         while len(group) < GROUP and not first.alone:
             try:
@@ -173,9 +175,10 @@ class SqliteEngine:
             except queue.Empty:
                 break
             if write is None or write.alone:
-                return group, write
+                self._behind.append(write)
+                break
             group.append(write)
-        return group, _NOTHING
+        return group
 
     def _run(self, group: list[_Write]) -> None:
         if group[0].alone:
@@ -195,13 +198,6 @@ class SqliteEngine:
                 self._connection.execute("ROLLBACK TO verb")
             self._connection.execute("RELEASE verb")
         self._connection.execute("COMMIT")
-
-
-def _never(tx: Transaction) -> None:
-    raise AssertionError("this is no write")
-
-
-_NOTHING: Final = _Write(_never, None)  # type: ignore[arg-type]
 
 
 def _checkpoint(tx: Transaction) -> bool:
