@@ -21,11 +21,10 @@ _WISHES = ", ".join(
     f"(SELECT {wish} FROM endpoints WHERE endpoints.id = lanes.id) AS {name}"
     for wish, name in (("rate_per_second", "per_second"), ("concurrency", "at_once"))
 )
-_DUE = f"(SELECT min(due_at) FROM deliveries WHERE {LANE} = lanes.id AND due_at IS NOT NULL)"
-_NOT_BEFORE = "CASE WHEN coalesce(paused_until, 0) > :now THEN paused_until ELSE :now END"
-_RECKONED = f"CASE WHEN {_DUE} < {_NOT_BEFORE} THEN {_NOT_BEFORE} ELSE {_DUE} END"
-"""When a lane is to be served next. What has waited long does not count as waiting since then, but from now on: who
-has just been served lets others go first."""
+_NOT_BEFORE = "CASE WHEN coalesce(lanes.paused_until, 0) > :now THEN lanes.paused_until ELSE :now END"
+_RECKONED = f"CASE WHEN due < {_NOT_BEFORE} THEN {_NOT_BEFORE} ELSE due END"
+"""When a lane is to be served next whose first message is `due`. What has waited long does not count as waiting since
+then, but from now on: who has just been served lets others go first."""
 
 
 Full = Mapping[Standing, Collection[str]]
@@ -159,7 +158,12 @@ def queue(tx: Transaction, delivery: Delivery) -> None:
 def reckon(tx: Transaction, lane: str, now: int) -> None:
     """A lane is to be served when its first message is due, but not before `now` nor while it is paused."""
     _hold(tx, lane)
-    tx.run(f"UPDATE lanes SET next_at = {_RECKONED} WHERE id = :lane", lane=lane, now=now)
+    tx.run(
+        # The lane is a value here: SQLite uses an index on an expression for a value, but not for a column's.
+        f"UPDATE lanes SET next_at = (SELECT {_RECKONED} FROM (SELECT min(due_at) AS due FROM deliveries"
+        f" WHERE {LANE} = :lane AND due_at IS NOT NULL) AS first) WHERE id = :lane",
+        lane=lane, now=now,
+    )  # fmt: skip
 
 
 def _hold(tx: Transaction, lane: str) -> None:
@@ -168,7 +172,12 @@ def _hold(tx: Transaction, lane: str) -> None:
 
 
 def reckon_all(tx: Transaction, now: int) -> None:
-    tx.run(f"UPDATE lanes SET next_at = {_RECKONED}", now=now)
+    tx.run("UPDATE lanes SET next_at = NULL")
+    tx.run(
+        f"UPDATE lanes SET next_at = {_RECKONED} FROM (SELECT {LANE} AS lane, min(due_at) AS due FROM deliveries"
+        " WHERE due_at IS NOT NULL GROUP BY 1) AS firsts WHERE firsts.lane = lanes.id",
+        now=now,
+    )  # fmt: skip
 
 
 def note_success(tx: Transaction, lane: str, standing: Standing, now: int) -> None:
