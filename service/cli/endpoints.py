@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 import click
 
 from service.cli.client import Client
+from service.cli.endpoint_words import in_fields, in_row
 from service.cli.exits import Failed, Misused
 from service.cli.options import events_option, json_option, limit_option, overlap_option, secret_given, secret_option
-from service.cli.output import print_fields, print_json, print_table, when
+from service.cli.output import print_fields, print_json, print_table
 from service.deliveries import Format, Signature
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -51,7 +52,7 @@ def list_endpoints(limit: int, as_json: bool) -> None:
     if as_json:
         print_json(page)
     else:
-        print_table(COLUMNS, map(_row, page["endpoints"]), "There are no endpoints.")
+        print_table(COLUMNS, map(in_row, page["endpoints"]), "There are no endpoints.")
 
 
 @endpoints.command()
@@ -176,29 +177,10 @@ def _header(line: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
-def _row(endpoint: dict[str, Any]) -> list[Any]:
-    events = "every end" if endpoint["events"] is None else ", ".join(endpoint["events"])
-    default = "yes" if endpoint["default"] else None
-    shown = [endpoint[name] for name in ("id", "url")]
-    return [*shown, default, events, endpoint["format"], endpoint["signature"], _health(endpoint)]
-
-
-def _health(endpoint: dict[str, Any]) -> str:
-    """In words: what keeps messages from it, or how its receiver fares."""
-    health = endpoint["health"]
-    if endpoint["disabled_at"]:
-        return f"disabled ({endpoint['disabled_by']})"
-    if health["failures"]:
-        paused = f", {health['pause']} until {when(health['paused_until'])}" if health["pause"] else ""
-        return f"{health['failures']} failures since {when(health['failing_since'])}{paused}"
-    return str(health["standing"])
-
-
 def _print(endpoint: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print_json(endpoint)
         return
-    times = ("disabled_at", "created_at", "updated_at", "old_secret_until")
-    print_fields(endpoint | {name: when(endpoint.get(name)) for name in times})
+    print_fields(in_fields(endpoint))
     if "secret" in endpoint:
         click.echo("Keep the secret now: it is not shown again.", err=True)

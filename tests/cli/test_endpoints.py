@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
+from service.cli.endpoint_words import health_of
+from service.cli.output import when
 from tests.cli.house import House, house
 
 NOBODY = "http://127.0.0.1:9/hook"
+AT = "2026-11-20T18:30:00.000Z"
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +42,35 @@ def test_an_endpoint_is_made_as_its_options_say(running: House) -> None:
     assert (shown.exit_code, one["secret"] in shown.output, one["public_key"] in shown.output) == (0, False, True)
     listed = running.run("endpoints", "list")
     assert one["id"] in listed.output
+
+
+def test_people_read_words(running: House) -> None:
+    words = ("--default", "--schedule", "5,60", "--header", "X-Token: t0k3n")
+    shown = running.run("endpoints", "create", NOBODY, *words).stdout
+    told = dict(line.strip().split("  ", 1) for line in shown.splitlines())
+    told = {name: text.strip() for name, text in told.items()}
+    assert (told["default"], told["events"], told["schedule"]) == ("yes", "every end", "5 s, 60 s")
+    assert (told["timeout"], told["headers"]) == ("the usual", "X-Token")
+    fresh = running.run("endpoints", "show", told["id"]).stdout
+    assert "has not answered yet" in fresh
+    running.run("endpoints", "disable", told["id"])
+    assert ", by its client" in running.run("endpoints", "show", told["id"]).stdout
+    assert not any(python in shown + fresh for python in ("True", "None", "[", "{"))
+
+
+@pytest.mark.parametrize(
+    ("health", "said"),
+    [
+        ({"standing": "well", "failures": 0, "pause": None, "succeeded_at": AT}, f"answers, last at {when(AT)}"),
+        ({"standing": "ill", "failures": 1, "pause": None, "failing_since": AT}, f"1 failure since {when(AT)}"),
+        (
+            {"standing": "ill", "failures": 5, "pause": "open", "failing_since": AT, "paused_until": AT},
+            f"5 failures in a row since {when(AT)}; it is not tried again before {when(AT)}",
+        ),
+    ],
+)
+def test_its_health_is_a_sentence(health: dict[str, Any], said: str) -> None:
+    assert health_of({"disabled_at": None, "health": {"succeeded_at": None} | health}) == said
 
 
 def test_people_are_told_to_keep_the_secret(running: House) -> None:
