@@ -14,7 +14,7 @@ from service.deliveries import DeliveryState
 
 FIELDS = ("id", "state", "type", "task_id", "url", "endpoint", "replay_of")
 TIMES = ("created_at", "delivered_at", "next_attempt_at")
-LOG = ("number", "started_at", "status", "address", "elapsed_ms")
+LOG = ("#", "at", "ms", "what came of it")
 STEPS = ("dns_ms", "connect_ms", "tls_ms", "first_byte_ms")
 COLUMNS = ("id", "state", "attempts", "type", "task", "to", "next attempt")
 
@@ -45,9 +45,8 @@ def _show(delivery: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print_json(delivery)
         return
-    print_fields({name.replace("_", " "): delivery[name] for name in (*FIELDS, *TIMES)})
-    rows = [[*(attempt[name] for name in LOG), _steps(attempt), attempt["reason"]] for attempt in delivery["log"]]
-    print_table(("#", "at", "status", "address", "ms", "of which", "what came of it"), rows, _untold(delivery))
+    print_fields({name: delivery[name] for name in FIELDS} | {name: when(delivery[name]) for name in TIMES})
+    print_table(LOG, map(_attempt, delivery["log"]), _untold(delivery))
     if not delivery["body_kept"]:
         click.echo("Its body was deleted for its age, so it cannot be sent again.")
     if delivery["log"] and (why := delivery["log"][-1]["why_next"]):
@@ -60,10 +59,14 @@ def _untold(delivery: dict[str, Any]) -> str:
     return f"It was tried {tried} times; attempts are deleted for their age." if tried else "It was not tried yet."
 
 
-def _steps(attempt: dict[str, Any]) -> str:
-    """What its time went to."""
+def _attempt(attempt: dict[str, Any]) -> list[Any]:
+    """Its reason is a sentence that names the status, too; behind it stands where its time went."""
     named = ((name.removesuffix("_ms").replace("_", " "), attempt[name]) for name in STEPS)
-    return ", ".join(f"{name} {took}" for name, took in named if took is not None)
+    steps = [f"{name} {took}" for name, took in named if took is not None]
+    where = [f"at {attempt['address']}"] if attempt["address"] else []
+    more = ", ".join([*where, *steps])
+    said = f"{attempt['reason']} ({more})" if more else attempt["reason"]
+    return [attempt["number"], when(attempt["started_at"]), attempt["elapsed_ms"], said]
 
 
 def _row(delivery: dict[str, Any]) -> list[Any]:

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from service.cli import output
 from service.cli.deliveries import FIELDS, TIMES, _show
+from service.cli.output import when
 from tests.cli.house import House, house
 
 NOBODY = "http://127.0.0.1:9/hook"
@@ -84,6 +86,24 @@ def test_what_cannot_be_done_is_a_sentence(words: tuple[str, ...], code: int, sa
     shown = running.run(*words)
     assert shown.exit_code == code
     assert said in shown.stderr
+
+
+def test_attempts_are_readable_at_80_columns_in_the_time_of_the_place(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(output, "PIPED_WIDTH", 80)
+    at = "2026-11-20T18:30:00.000Z"
+    reason = "answered 500 Internal Server Error; its program failed: see its logs"
+    attempt = {"number": 1, "started_at": at, "address": "203.0.113.7", "elapsed_ms": 12, "reason": reason}
+    steps = {"dns_ms": 0, "connect_ms": 4, "tls_ms": 5, "first_byte_ms": None, "why_next": None}
+    delivery = dict.fromkeys((*FIELDS, *TIMES)) | {"attempts": 1, "log": [attempt | steps], "body_kept": True}
+    _show(delivery | {"created_at": at}, as_json=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[0].split("  ")[1].strip() == when(at)
+    assert lines[2].split("  ")[:3] == ["1", when(at), "12"]
+    said = " ".join(line[28:].strip() for line in lines[2:])
+    assert said == f"{reason} (at 203.0.113.7, dns 0, connect 4, tls 5)"
 
 
 def test_what_is_deleted_for_its_age_is_said(capsys: pytest.CaptureFixture[str]) -> None:
