@@ -17,6 +17,10 @@ from service.ledger import decimal_of
 
 BY = ("key", "model", "provider", "day")
 MONEY = ("settled", "running", "in_doubt")
+UNKNOWN = "-"
+HINT = """
+What is not priced is only counted. The operator can give prices, for what is
+sent from then on, in the file that RINGBACK_CATALOGUE names."""
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """A cell that begins so is run by spreadsheets, and the name of a model is a client's word."""
 
@@ -53,11 +57,13 @@ def cost(
 
 def _print(told: Row) -> None:
     by = told["by"]
-    lines = [[*(_shown(each, name) for name in by), *_cells(each)] for each in told["rows"]]
+    lines = [[*(_shown(each, name) for name in by), *_in_words(each)] for each in told["rows"]]
     if by:
-        lines += [["total", *[""] * (len(by) - 1), *_cells(each)] for each in told["totals"]]
-    columns = (*by, "currency", "tasks", "settled", "running", "in doubt", "without a price")
+        lines += [["total", *[""] * (len(by) - 1), *_in_words(each)] for each in told["totals"]]
+    columns = (*by, "currency", "tasks", "settled", "running", "in doubt", "not priced")
     print_table(columns, lines, "Nothing was sent.")
+    if any(each["unpriced"] for each in told["totals"]):
+        click.echo(HINT)
 
 
 def _print_csv(told: Row) -> None:
@@ -66,6 +72,12 @@ def _print_csv(told: Row) -> None:
     table.writerow([*groups, "currency", "tasks", *MONEY, "unpriced"])
     for each in told["rows"]:
         table.writerow([*(_harmless(each[name]) for name in groups), *_cells(each)])
+
+
+def _in_words(each: Row) -> list[Any]:
+    """Where there is no currency there is no price, and what is not known is not zero."""
+    money = [decimal_of(each[f"{name}_micros"]) if each["currency"] else UNKNOWN for name in MONEY]
+    return [each["currency"] or UNKNOWN, each["tasks"], *money, each["unpriced"]]
 
 
 def _cells(each: Row) -> Iterator[Any]:

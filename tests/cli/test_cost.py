@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from service.cli import output
 from service.cli.cost import _harmless
 from tests.cli.house import House, house
 
@@ -37,14 +38,28 @@ def spent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 
 def test_it_is_a_table_with_a_total_for_each_currency(spent: House) -> None:
     lines = [line.split() for line in spent.run("cost", "--by", "provider").output.splitlines()]
-    assert lines[1:] == [
-        ["acedata", "1", "0", "0", "0", "1"],
+    assert lines[1:7] == [
+        ["acedata", "-", "1", "-", "-", "-", "1"],
         ["apiyi", "USD", "1", "0.42", "0", "0", "0"],
         ["dashscope", "CNY", "2", "6", "0", "0", "0"],
-        ["total", "1", "0", "0", "0", "1"],
+        ["total", "-", "1", "-", "-", "-", "1"],
         ["total", "CNY", "2", "6", "0", "0", "0"],
         ["total", "USD", "1", "0.42", "0", "0", "0"],
     ]
+
+
+def test_what_has_no_price_comes_with_a_hint_how_to_give_it_one(spent: House) -> None:
+    assert "RINGBACK_CATALOGUE" in spent.run("cost").output
+    assert "RINGBACK_CATALOGUE" not in spent.run("cost", "--csv").output
+
+
+def test_on_a_narrow_screen_no_word_is_broken(spent: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(output, "PIPED_WIDTH", 80)
+    two = spent.run("cost", "--by", "key", "--by", "model").output
+    assert ["env:tests", "wan2.6-t2v", "-", "1", "-", "-", "-", "1"] in [line.split() for line in two.splitlines()]
+    four = spent.run("cost", "--by", "key", "--by", "model", "--by", "day", "--by", "provider").output
+    assert "model wan2.6-t2v  day 20" in four
+    assert "provider dashscope  currency CNY  tasks 2" in four
 
 
 def test_csv_has_decimals_and_a_column_for_each_group(spent: House) -> None:
