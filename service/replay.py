@@ -13,6 +13,7 @@ from service.logs import get_logger
 from service.replays import Replay, ReplayState, Selection, Skipped
 from service.store import Store
 from service.store.queues import Queue
+from service.store.selection import Preview
 
 log = get_logger("replay")
 LEASE_MS = 60_000
@@ -53,17 +54,15 @@ class Replayer:
 
     async def of_task(self, task: str, client: str | None, *, new_id: bool, rate: int) -> Replay:
         """All that was told of a task. Raises `Refused` (404, 409)."""
-        if await self._store.lookups.task(task, client) is None:
-            raise _unknown("task")
         selection = Selection(task=task)
-        if not (await self._store.replays.preview(selection, client, self._clock())).matched:
+        if not (await self.preview(selection, client)).matched:
             raise _refusal("nothing_to_replay", "Nobody has been told of this task yet, so there is nothing to repeat.")
         return await self.begin(selection, client, new_id=new_id, rate=rate)
 
     async def begin(self, selection: Selection, client: str | None, *, new_id: bool, rate: int) -> Replay:
-        """All that was made by now and is chosen. Raises `Refused` (404, 409) for an endpoint that is named and that
-        nothing can be sent to."""
-        await self._check(selection.endpoint, client)
+        """All that was made by now and is chosen. Raises `Refused` (404, 409) for a task that is named and that there
+        is not, and for an endpoint that nothing can be sent to."""
+        await self._check(selection, client)
         now = self._clock()
         replay = Replay(
             f"rpl_{uuid4().hex}", client or "", selection, new_id, rate, ReplayState.COLLECTING, now, due_at=now
@@ -73,9 +72,16 @@ class Replayer:
         self._wake("replay")
         return replay
 
-    async def _check(self, endpoint: str, client: str | None) -> None:
-        if endpoint:
-            found = await self._store.endpoints.get(endpoint, client)
+    async def preview(self, selection: Selection, client: str | None) -> Preview:
+        """What `begin` would send. Raises `Refused` as that does."""
+        await self._check(selection, client)
+        return await self._store.replays.preview(selection, client, self._clock())
+
+    async def _check(self, selection: Selection, client: str | None) -> None:
+        if selection.task and await self._store.lookups.task(selection.task, client) is None:
+            raise _unknown("task")
+        if selection.endpoint:
+            found = await self._store.endpoints.get(selection.endpoint, client)
             if found is None:
                 raise _unknown("endpoint")
             if found.disabled_at is not None:

@@ -56,7 +56,7 @@ async def replay_chosen(request: HttpRequest) -> HttpResponse:
     if not _flag(fields, "dry_run"):
         begun = await house.replayer.begin(selection, scope(client), new_id=new_id, rate=rate)
         return JSONResponse(_shown(begun), 202)
-    would = await house.store.replays.preview(selection, scope(client), house.clock())
+    would = await house.replayer.preview(selection, scope(client))
     return JSONResponse(
         {
             "matched": would.matched,

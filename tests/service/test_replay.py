@@ -243,13 +243,17 @@ async def test_what_cannot_be_understood_is_named(wish: dict[str, Any], said: st
 async def test_what_cannot_be_sent_again_says_why(tmp_path: Path) -> None:
     async with world(tmp_path) as it:
         [one] = await delivered(it, 1)
-        nobodys = await it.client.post("/v1/replays", json={"endpoint": "ep_nobody"})
-        assert (nobodys.status_code, nobodys.json()["error"]["message"]) == (404, "There is no such endpoint.")
+        for noun in ("endpoint", "task"):
+            for how in ({}, {"dry_run": True}, {"failed": True}):
+                nobodys = await it.client.post("/v1/replays", json={noun: "nobody's", **how})
+                said = nobodys.json()["error"]["message"]
+                assert (nobodys.status_code, said) == (404, f"There is no such {noun}."), how
         endpoint = an_endpoint(disabled_at=it.clock.now, disabled_by="client")
         await it.ringback.store.endpoints.create(endpoint, 10)
-        disabled = await it.client.post("/v1/replays", json={"endpoint": endpoint.id})
-        assert (disabled.status_code, disabled.json()["error"]["code"]) == (409, "endpoint_disabled")
-        assert "Enable it" in disabled.json()["error"]["message"]
+        for wish in ({"endpoint": endpoint.id}, {"endpoint": endpoint.id, "dry_run": True}):
+            disabled = await it.client.post("/v1/replays", json=wish)
+            assert (disabled.status_code, disabled.json()["error"]["code"]) == (409, "endpoint_disabled")
+            assert "Enable it" in disabled.json()["error"]["message"]
         pruned = "UPDATE deliveries SET body = x'' WHERE id = :id"
         await it.ringback.store._engine.write(lambda tx: tx.run(pruned, id=one))
         for how in ({}, {"new_id": True}):
