@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from service.phases import Phases
 
@@ -88,7 +88,7 @@ def _sentence(status: int, headers: Mapping[str, str]) -> tuple[str, str]:
     if 200 <= status < 300:
         return "delivered", f"answered {named}"
     if 300 <= status < 400:
-        to = _place(headers.get("location", ""))
+        to = _whither(headers.get("location", ""))
         return "redirect", f"answered {named}{to}: redirects are not followed; change the URL"
     if status == GONE:
         return "gone", f"answered {named}: nothing more is sent there"
@@ -119,15 +119,22 @@ def _named(status: int) -> str:
         return str(status)
 
 
-def _place(location: str) -> str:
-    """Where a redirect leads, without what may be a secret: its query, a user name, a fragment."""
+def _whither(location: str) -> str:
+    """Where a redirect leads, as the log and the operator may read it: not even its path, which may be a secret as
+    that of the receiver's own URL may."""
+    host, path = _place(location)
+    return f" to {printable(host[:HEADER_KEPT])}" if host else " to a path of the same host" if path else ""
+
+
+def _place(location: str) -> tuple[str, str]:
+    """Scheme and host, if they are said, and the path; without what may be a secret in any URL: its query, a user
+    name, a fragment."""
     try:
         parts = urlsplit(location)
         host = parts.netloc.rpartition("@")[2]
     except ValueError:
-        return ""
-    shown = f"{parts.scheme}://{host}{parts.path}" if host else parts.path
-    return f" to {printable(shown[:HEADER_KEPT])}" if shown else ""
+        return "", ""
+    return urlunsplit((parts.scheme, host, "", "", "")) if host else "", parts.path
 
 
 def _wishes(headers: Mapping[str, str]) -> Collection[str]:
@@ -167,7 +174,7 @@ def secrets_in(headers: Mapping[str, str]) -> list[str]:
 def _kept(name: str, value: str, secrets: Collection[str]) -> str:
     if any(word in name for word in _SECRETIVE):
         return HIDDEN
-    return _place(value).removeprefix(" to ") if name == "location" else _without(value, secrets)[:HEADER_KEPT]
+    return _without("".join(_place(value)) if name == "location" else value, secrets)[:HEADER_KEPT]
 
 
 def _without(text: str, secrets: Collection[str]) -> str:

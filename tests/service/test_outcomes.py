@@ -50,9 +50,11 @@ def test_the_reply_may_ask_for_no_more_of_it_or_of_anything() -> None:
 @pytest.mark.parametrize(
     ("location", "shown"),
     [
-        ("https://new.example.com/in?token=hush", " to https://new.example.com/in"),
-        ("https://user:hush@new.example.com/in#hush", " to https://new.example.com/in"),
-        ("/elsewhere?hush", " to /elsewhere"),
+        ("https://new.example.com/in?token=hush", " to https://new.example.com"),
+        ("https://user:hush@new.example.com/in#hush", " to https://new.example.com"),
+        ("/hush?hush", " to a path of the same host"),
+        ("//new.example.com/hush", " to //new.example.com"),
+        ("?hush", ""),
         ("", ""),
         ("https://[", ""),
     ],
