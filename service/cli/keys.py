@@ -23,7 +23,7 @@ from service.cli.options import (
     secret_option,
 )
 from service.cli.output import print_fields, print_json, print_table, when
-from service.clients import Clients, clients_of
+from service.clients import Clients, NewKey, clients_of
 from service.clock import system_clock
 from service.egress import Refused as RefusedUrl
 from service.egress import egress_policy
@@ -65,15 +65,8 @@ def create(
     own = _webhook_secret(secret)
     if callback_url is not None:
         _check(settings, callback_url)
-    made = _with(
-        settings,
-        lambda clients: clients.create(
-            name, key=key, callback_url=callback_url, allowance=allowance, webhook_secret=own
-        ),
-        first=True,
-    )
-    if made is None:
-        raise Failed("That key is registered already.")
+    given = {"key": key, "callback_url": callback_url, "allowance": allowance, "webhook_secret": own}
+    made = _with(settings, lambda clients: _create(clients, name, given), first=True)
     shown = {"id": made.id, "name": made.name, "key": made.key, "webhook_secret": made.webhook_secret}
     if as_json:
         print_json(shown)
@@ -173,6 +166,17 @@ def _webhook_secret(text: str | None) -> str | None:
     if given is not None and not is_secret(given):
         raise Misused("--secret: whsec_ and the padded base64 of 24 to 64 bytes is needed.")
     return given
+
+
+async def _create(clients: Clients, name: str, given: Mapping[str, Any]) -> NewKey:
+    """Under a name of its own: people mean keys by their names, and tell them apart so where costs are listed."""
+    if others := await clients.meant_by(name):
+        text = f"There is a key with the name {name} already ({', '.join(others)})"
+        raise Failed(f"{text}. Choose another name, or revoke that one first.")
+    made = await clients.create(name, **given)
+    if made is None:
+        raise Failed("That key is registered already.")
+    return made
 
 
 async def _rotate(clients: Clients, key: str, secret: str | None, overlap: int) -> dict[str, str]:

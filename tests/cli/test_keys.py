@@ -58,6 +58,17 @@ def test_a_key_that_a_program_sends_already_is_read_from_standard_input() -> Non
     assert (again.exit_code, again.stderr) == (1, "ringback: That key is registered already.\n")
 
 
+def test_a_name_means_one_key_until_that_is_revoked() -> None:
+    key = made("studio")
+    again = keys("create", "studio")
+    assert (again.exit_code, again.stdout) == (1, "")
+    assert again.stderr.startswith(f"ringback: There is a key with the name studio already ({key['id']}).")
+    assert keys("create", key["id"]).exit_code == 1
+    assert len(json.loads(keys("list", "--json").stdout)["keys"]) == 1
+    keys("revoke", key["id"])
+    assert made("studio")["id"] != key["id"]
+
+
 @pytest.mark.parametrize("text", ["", "\n", "two words\n", "schlüssel\n"])
 def test_what_no_header_can_carry_is_no_key(text: str) -> None:
     refused = keys("create", "studio", "--import", stdin=text)
