@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
 
+from service.cli.called import command
 from service.cli.demo_house import House, open_house
 from service.cli.demo_inbox import Received
 from service.cli.demo_play import Play
@@ -69,7 +67,7 @@ async def _demo(port: int, render_seconds: float, once: bool, quiet: bool) -> di
             report = report_of(house, runs, await playing, up_at)
             stage.conclude(report, house.log)
             if not once:
-                stage.invite(house, _command())
+                stage.invite(house, command())
                 await stop.wait()
             return report
 
@@ -101,12 +99,3 @@ async def _perform(stage: Stage, house: House, runs: Sequence[Run], seconds: flo
     with stage:
         await play.perform(seconds)
     return strangers
-
-
-def _command() -> str:
-    """How this very program is called from here."""
-    program = Path(sys.argv[0])
-    if shutil.which(program.name) == str(program):
-        return program.name
-    here = Path.cwd()
-    return str(program.relative_to(here) if program.is_relative_to(here) else program)

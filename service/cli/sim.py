@@ -10,6 +10,7 @@ import click
 
 from adapters.providers import PROVIDERS
 from service import logs
+from service.cli.called import command
 from service.cli.options import json_option
 from service.cli.serving import bind, port_of, served, stop_asked, url_of
 from service.settings import VARIABLES, scrub
@@ -82,7 +83,7 @@ def _told(url: str) -> str:
             f"Simulated providers listen on {url}: {titles}. Any key will do.",
             "\nTo point a server at them:\n",
             *exports,
-            "  ringback serve",
+            f"  {command()} serve",
             f"\nWhat they were asked for: curl {url}/_sim/stats",
         ]
     )

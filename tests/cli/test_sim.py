@@ -22,6 +22,7 @@ def test_it_says_how_to_point_a_server_at_it_and_stops_cleanly(tmp_path: Path) -
         settings = load(None, dict(word.split("=") for words in exports for word in words) | {
             "RINGBACK_DATABASE": str(tmp_path / "ringback.db")
         })  # fmt: skip
+        assert sim.until("serve") == "  ringback serve\n"
         assert [account.base_url for account in settings.accounts] == [f"{url}/{name}" for name in PROVIDERS]
         assert httpx.get(sim.until("stats").split()[-1], trust_env=False).json()["creates_billed"] == 0
         sim.ask(signal.SIGTERM)
