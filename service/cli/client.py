@@ -60,9 +60,11 @@ class Client:
         """The path of one thing in a room of the API, whatever characters its id has."""
         return "/".join((room, quote(which, safe=""), *verb))
 
-    def record(self, task_id: str) -> Any:
-        """Everything that the server knows of a task."""
-        return self.get(f"/v1/tasks/{quote(task_id, safe='')}/record")
+    def record(self, task_id: str, hold: int = 0) -> Any:
+        """Everything that the server knows of a task; asked to hold its answer for so many seconds until the task has
+        ended. A server that cannot do so answers at once."""
+        headers = {"prefer": f"wait={hold}"} if hold else {}
+        return self._answer("GET", self.path("/v1/tasks", task_id, "record"), headers=headers)
 
     def cancel(self, task_id: str) -> Any:
         return self._answer("POST", f"/v1/tasks/{quote(task_id, safe='')}/cancel", json={})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -105,6 +106,13 @@ def test_giving_up_waiting_is_exit_code_5_and_harms_nothing() -> None:
     assert parsed("get", task_id)["state"] in ("QUEUED", "RUNNING")
 
 
+def test_waiting_is_the_servers_and_ends_by_our_own_clock() -> None:
+    task_id = ringback(*TEXT, "a cat [sim:seconds=600]").stdout.strip()
+    began = time.monotonic()
+    assert ringback("wait", task_id, "--timeout", "1.5").exit_code == 5
+    assert 1.5 <= time.monotonic() - began < 3
+
+
 def test_a_stalled_task_says_that_it_is_looked_at_in_vain() -> None:
     words = (*TEXT, "a cat [sim:seconds=600 poll=503:1000]", "--provider", "apiyi", "--wait", "--timeout", "4")
     task_id = ringback(*words).stdout.strip()
@@ -141,12 +149,12 @@ def test_a_task_is_followed_from_its_list_to_its_callback_and_told_again(hook: H
 
 
 @contextmanager
-def flaky(answers: list[Any], keys: list[str | None]) -> Iterator[str]:
-    """A server that gives these answers in turn; for None the connection breaks off."""
+def flaky(answers: list[Any], keys: list[str | None], name: str = "idempotency-key") -> Iterator[str]:
+    """A server that gives these answers in turn; for None the connection breaks off. Collects a header."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            keys.append(self.headers["idempotency-key"])
+            keys.append(self.headers[name])
             self.rfile.read(int(self.headers["content-length"] or 0))
             if (answer := answers.pop(0)) is not None:
                 self.send_response(200)
@@ -174,6 +182,22 @@ def test_a_server_that_is_started_again_is_waited_for(monkeypatch: pytest.Monkey
         shown = ringback("wait", "a-task")
     assert (shown.exit_code, shown.stdout) == (0, "https://example.com/v.mp4\n")
     assert shown.stderr.splitlines() == ["RUNNING at apiyi", "the server does not answer"]
+
+
+def test_the_server_is_asked_to_hold_its_answer_and_is_not_hurried_if_it_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr("service.cli.wait.time.sleep", pauses.append)
+    running = {"state": "RUNNING", "provider": "apiyi", "video_url": None, "error": None}
+    ended = running | {"state": "SUCCEEDED", "video_url": "https://example.com/v.mp4"}
+    asked: list[str | None] = []
+    with flaky([running] * 9 + [ended], asked, "prefer") as url:
+        monkeypatch.setenv("RINGBACK_URL", url)
+        assert ringback("wait", "a-task").exit_code == 0
+    assert asked == [None, *(f"wait={seconds}" for seconds in (1, 1, 2, 3, 5, 7, 11, 17, 20))]
+    assert pauses[:3] == [0, 0.2, pytest.approx(0.3)]
+    assert pauses[-1] == 2
 
 
 def test_a_lost_reply_is_asked_for_again_as_the_same_create(monkeypatch: pytest.MonkeyPatch) -> None:
