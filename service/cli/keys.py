@@ -2,37 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
-import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from service.allowances import Allowance, written
 from service.cli.allowing import allowance_options, changed, in_short, in_words
-from service.cli.exits import Failed, Misused
+from service.cli.exits import Failed
+from service.cli.key_inputs import check_url, read_key, webhook_secret
+from service.cli.on_database import on_database
 from service.cli.options import (
     config_option,
     json_option,
     load_settings,
-    misused,
     overlap_option,
-    secret_given,
     secret_option,
 )
 from service.cli.output import print_fields, print_json, print_table, when
-from service.clients import Clients, NewKey, clients_of
-from service.clock import system_clock
-from service.egress import Refused as RefusedUrl
-from service.egress import egress_policy
-from service.settings import Settings, SettingsError
-from service.signing import is_secret
-from service.store import Key, Store
+from service.clients import Clients, NewKey
+from service.store import Key
 from service.tell import iso
 
-T = TypeVar("T")
 COLUMNS = ("id", "name", "callback URL", "created", "revoked", "limits and rights")
 
 
@@ -61,12 +53,12 @@ def create(
     """Make a key for a client program. The key and its webhook secret are shown this once."""
     settings = load_settings(config)
     allowance = changed(Allowance(""), settings.catalogue.providers, **options)
-    key = _read_key() if imports else None
-    own = _webhook_secret(secret)
+    key = read_key() if imports else None
+    own = webhook_secret(secret)
     if callback_url is not None:
-        _check(settings, callback_url)
+        check_url(settings, callback_url)
     given = {"key": key, "callback_url": callback_url, "allowance": allowance, "webhook_secret": own}
-    made = _with(settings, lambda clients: _create(clients, name, given), first=True)
+    made = on_database(settings, lambda clients: _create(clients, name, given), first=True)
     shown = {"id": made.id, "name": made.name, "key": made.key, "webhook_secret": made.webhook_secret}
     if as_json:
         print_json(shown)
@@ -82,7 +74,7 @@ def create(
 def list_keys(config: Path | None, as_json: bool) -> None:
     """List the keys of the database, revoked ones included, and what they and the clients of RINGBACK_API_KEYS may do
     and spend."""
-    found, allowed = _with(load_settings(config), _listed)
+    found, allowed = on_database(load_settings(config), _listed)
     others = {client: each for client, each in allowed.items() if client not in {key.id for key in found}}
     if as_json:
         keys = [_shown(key) | {"allowance": written(allowed.get(key.id, Allowance(key.id)))} for key in found]
@@ -108,7 +100,9 @@ def allow(client: str, config: Path | None, as_json: bool, **options: Any) -> No
     """
     settings = load_settings(config)
     providers = settings.catalogue.providers
-    allowance = _with(settings, lambda clients: _allow(clients, client, lambda old: changed(old, providers, **options)))
+    allowance = on_database(
+        settings, lambda clients: _allow(clients, client, lambda old: changed(old, providers, **options))
+    )
     for model in options["models"]:
         if settings.catalogue.find(model) is None:
             click.echo(f"{model} is not in the catalogue: it can only go to a provider that a client names.", err=True)
@@ -123,7 +117,7 @@ def allow(client: str, config: Path | None, as_json: bool, **options: Any) -> No
 @config_option
 def revoke(key_id: str, config: Path | None) -> None:
     """Revoke a key, at once and for good. Its tasks go on."""
-    if not _with(load_settings(config), lambda clients: clients.revoke(key_id)):
+    if not on_database(load_settings(config), lambda clients: clients.revoke(key_id)):
         raise Failed("There is no such key, or it is revoked already. `ringback keys list` shows the ids.")
     click.echo(f"{key_id} is revoked.")
 
@@ -136,8 +130,8 @@ def revoke(key_id: str, config: Path | None) -> None:
 @json_option
 def rotate_secret(key: str, overlap: int, secret: str | None, config: Path | None, as_json: bool) -> None:
     """Replace the webhook secret of a key. Until the overlap is over, callbacks carry the signatures of both."""
-    given = _webhook_secret(secret)
-    shown = _with(load_settings(config), lambda clients: _rotate(clients, key, given, overlap))
+    given = webhook_secret(secret)
+    shown = on_database(load_settings(config), lambda clients: _rotate(clients, key, given, overlap))
     if as_json:
         print_json(shown)
     else:
@@ -151,7 +145,7 @@ def rotate_secret(key: str, overlap: int, secret: str | None, config: Path | Non
 def reseal(config: Path | None, as_json: bool) -> None:
     """Seal every secret of the database with the newest of RINGBACK_SECRET_KEYS, its last one. After that the others
     can go, once the tasks of before have ended: their callback URLs are signed with them."""
-    resealed, lost = _with(load_settings(config), lambda clients: clients.reseal())
+    resealed, lost = on_database(load_settings(config), lambda clients: clients.reseal())
     if as_json:
         print_json({"resealed": resealed, "unopenable": lost})
     else:
@@ -159,13 +153,6 @@ def reseal(config: Path | None, as_json: bool) -> None:
     if lost:
         text = "none of RINGBACK_SECRET_KEYS opens them. Add the key they were sealed with, or rotate them."
         raise Failed(f"{lost} secrets stay as they are: {text}")
-
-
-def _webhook_secret(text: str | None) -> str | None:
-    given = secret_given(text) if text else None
-    if given is not None and not is_secret(given):
-        raise Misused("--secret: whsec_ and the padded base64 of 24 to 64 bytes is needed.")
-    return given
 
 
 async def _create(clients: Clients, name: str, given: Mapping[str, Any]) -> NewKey:
@@ -201,47 +188,6 @@ async def _allow(clients: Clients, client: str, change: Callable[[Allowance], Al
     if wanted != allowance:
         await clients.allow(wanted)
     return wanted
-
-
-def _with(settings: Settings, verb: Callable[[Clients], Awaitable[T]], *, first: bool = False) -> T:
-    """Runs one verb on the database of `settings`; only a verb that may be the `first` makes the file."""
-
-    async def run() -> T:
-        store = Store.open(Path(settings.database), serve=False)
-        try:
-            return await verb(clients_of(settings, store, system_clock))
-        finally:
-            await store.close()
-
-    if settings.on_postgres:
-        raise Misused("RINGBACK_DATABASE: only SQLite is supported yet; give the path of a file.")
-    path = Path(settings.database)
-    if not first and not path.exists():
-        raise Failed(f"There is no database at {path.resolve()}. Go to the server's folder, or set RINGBACK_DATABASE.")
-    try:
-        return asyncio.run(run())
-    except OSError as error:
-        raise Failed(f"The database cannot be used: {error.strerror or error}.") from None
-
-
-def _read_key() -> str:
-    """Never from the arguments, which every user of the machine can see."""
-    seen = sys.stdin.isatty()
-    key = str(click.prompt("Key", hide_input=True, err=True)) if seen else sys.stdin.readline()
-    key = key.strip()
-    if not key or not key.isascii() or not key.isprintable() or " " in key:
-        raise Misused("A key is visible ASCII characters without blanks, as an HTTP header can carry them.")
-    return key
-
-
-def _check(settings: Settings, url: str) -> None:
-    """What the URL itself says; where its name leads is looked at when something is sent there."""
-    try:
-        egress_policy(settings).check_url(url)
-    except SettingsError as error:
-        raise misused(error) from None
-    except RefusedUrl as error:
-        raise Misused(f"--callback-url: {error.reason}") from None
 
 
 def _shown(key: Key) -> dict[str, str | None]:

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from service.cli import main
-from service.cli.keys import _with
+from service.cli.on_database import on_database
 from service.cli.options import load_settings
 from service.settings import scrub
 from tests.cli.program import started, url_in
@@ -94,7 +94,7 @@ def test_clients_without_a_key_in_the_database_are_meant_by_their_ids() -> None:
 def test_what_is_wrong_is_told_and_changes_nothing(words: tuple[str, ...], code: int, says: str) -> None:
     parsed("create", "studio")
     for _ in range(2):
-        _with(load_settings(None), lambda clients: clients.create("twice"))  # as programs may, over the API
+        on_database(load_settings(None), lambda clients: clients.create("twice"))  # as programs may, over the API
     before = parsed("list")
     refused = keys(*words)
     assert (refused.exit_code, parsed("list")) == (code, before)
