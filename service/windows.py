@@ -40,6 +40,24 @@ class _Window:
 NONE = _Window()
 
 
+class _Hosts:
+    """The attempts that are open by host, at most `most` to each; `full` are the hosts that have so many."""
+
+    def __init__(self, most: int) -> None:
+        self.full: set[str] = set()
+        self._most = most
+        self._open: Counter[str] = Counter()
+
+    def left(self, host: str) -> int:
+        return self._most - self._open[host]
+
+    def add(self, host: str, attempts: int) -> None:
+        self._open[host] += attempts
+        if not self._open[host]:
+            del self._open[host]
+        (self.full.add if self.left(host) <= 0 else self.full.discard)(host)
+
+
 @dataclass(frozen=True, slots=True)
 class Turn:
     """One message to attempt, and its lane as it stood when the message was taken out."""
@@ -56,8 +74,8 @@ class Windows:
         self._slots = slots
         self._lease_ms = lease_ms
         self._lanes: dict[str, _Window] = {}
-        self._hosts: Counter[str] = Counter()
-        self._doubtful: Counter[str] = Counter()
+        self._hosts = _Hosts(HOST_SHARE)
+        self._doubtful = _Hosts(HOST_SHARE // 2)
         self._standings: Counter[Standing] = Counter()
 
     def room(self, free: int) -> Mapping[Standing, int]:
@@ -75,10 +93,8 @@ class Windows:
 
     def full_hosts(self) -> Mapping[Standing, list[str]]:
         """The hosts that get no further attempts by lanes of each standing."""
-        full = [host for host, count in self._hosts.items() if count >= HOST_SHARE]
-        doubtful = [host for host, count in self._doubtful.items() if count >= HOST_SHARE // 2]
-        both = sorted({*full, *doubtful})
-        return {Standing.WELL: full, Standing.NEW: both, Standing.ILL: both}
+        full, doubtful = sorted(self._hosts.full), sorted(self._hosts.full | self._doubtful.full)
+        return {Standing.WELL: full, Standing.NEW: doubtful, Standing.ILL: doubtful}
 
     def open(self, lanes: Sequence[Lane], free: int, now: int) -> list[Grant]:
         """What may be taken out of these lanes, in their order; so many attempts count as open from now on."""
@@ -119,16 +135,15 @@ class Windows:
 
     def _left(self, lane: Lane) -> int:
         """How many more attempts the host of a lane may have by it."""
-        left = HOST_SHARE - self._hosts[lane.receiver]
-        return left if lane.standing is Standing.WELL else min(left, HOST_SHARE // 2 - self._doubtful[lane.receiver])
+        left = self._hosts.left(lane.receiver)
+        return left if lane.standing is Standing.WELL else min(left, self._doubtful.left(lane.receiver))
 
     def _count(self, lane: Lane, attempts: int) -> None:
         self._lanes.setdefault(lane.id, _Window()).open += attempts
         self._standings[lane.standing] += attempts
-        for hosts in (self._hosts, *(() if lane.standing is Standing.WELL else (self._doubtful,))):
-            hosts[lane.receiver] += attempts
-            if not hosts[lane.receiver]:
-                del hosts[lane.receiver]
+        self._hosts.add(lane.receiver, attempts)
+        if lane.standing is not Standing.WELL:
+            self._doubtful.add(lane.receiver, attempts)
 
     def _wanted(self, lane: Lane, now: int) -> tuple[int, int]:
         """How many attempts may begin, and when to ask again if that is not enough."""

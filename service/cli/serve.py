@@ -13,7 +13,7 @@ from service import logs
 from service.app import Ringback, create_app
 from service.cli.exits import Failed
 from service.cli.options import config_option, load_settings, misused
-from service.cli.serving import bind, more_files, port_of, served, stop_asked, url_of
+from service.cli.serving import bind, more_files, port_of, served, settle, stop_asked, url_of
 from service.settings import Settings, SettingsError
 from service.store import AlreadyServed
 
@@ -55,6 +55,7 @@ async def _serve(settings: Settings, sockets: list[socket.socket]) -> None:
     with stop_asked() as stop:
         ringback = Ringback(settings)
         async with ringback.running(), served(create_app(ringback), sockets, leaving=ringback.hurry):
+            settle()
             click.echo(await _greeting(ringback))
             await stop.wait()
             click.echo("Stopping ...")

@@ -16,7 +16,7 @@ def test_everybody_who_is_well_is_told_beside_nine_times_as_many_that_are_dead()
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout[done.stdout.index("{\n") :])
-    for case in ("without", "with_dead"):
+    for case in ("absent", "dead", "well"):
         assert told[case]["messages"] > 5
         assert told[case]["missing"] == 0
         assert 0 < told[case]["p50"] <= told[case]["p99"]
