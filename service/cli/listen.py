@@ -73,11 +73,18 @@ def _listen(
         for frame in follow(client, place, _say, **query):
             if frame.type != OPENED:
                 _show(frame, forward(frame) if forward else None, as_json)
-            elif place is None:
-                _say(f"listening at {client.url}")
+            else:
+                _opened(frame, client, place)
             place = frame.id or place
     except KeyboardInterrupt:
         _say(f"go on with: ringback listen --last-event-id {place} ..." if place else "nothing was heard")
+
+
+def _opened(frame: Frame, client: Client, place: str | None) -> None:
+    if json.loads(frame.data)["data"].get("gap"):
+        _say(f"events behind {place} were deleted for their age and are missing here; tasks can still be read")
+    elif place is None:
+        _say(f"listening at {client.url}")
 
 
 def _check(types: str, place: str | None) -> None:

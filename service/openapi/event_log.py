@@ -36,7 +36,8 @@ AFTER = [
 def _told(text: str) -> Part:
     """A page, or the same as server-sent events for who accepts `text/event-stream`."""
     entry = record({"id": WHOLE, "event": described(some({}), "An Event; with format=own a callback's body")})
-    page = record({"events": array(entry), "after": described(WHOLE, "Where to go on")})
+    gap = described(FLAG, "Events behind the place that was asked for were deleted for their age")
+    page = record({"events": array(entry), "after": described(WHOLE, "Where to go on"), "gap": gap})
     told = reply(200, text, page)
     told["200"]["content"][STREAM] = {"schema": {"type": "string"}}
     return told

@@ -44,9 +44,11 @@ async def of_client(request: HttpRequest) -> HttpResponse:
         after = await log.before(earliest)
     if after is None and not _streams(request):
         after = 0
+    resumed = _after(request) is not None
     head = await log.head()  # a place beyond it is another database's: who waited for that would miss what comes
     start = head if after is None else min(after, head)
-    return await _told(request, client, Course(start, scope(client), types=_types(request)))
+    gap = resumed and await log.gap(start)
+    return await _told(request, client, Course(start, scope(client), types=_types(request)), gap=gap)
 
 
 async def of_task(request: HttpRequest) -> HttpResponse:
@@ -74,14 +76,15 @@ async def event(request: HttpRequest) -> HttpResponse:
     return HttpResponse(found.body, media_type="application/json")
 
 
-async def _told(request: HttpRequest, client: Client, course: Course) -> HttpResponse:
+async def _told(request: HttpRequest, client: Client, course: Course, *, gap: bool = False) -> HttpResponse:
+    """`gap`: not all that there was behind the place is there any more, and the reply says so."""
     if _streams(request):
-        return EventStream(request, client, course)
+        return EventStream(request, client, course, gap=gap)
     limit, seconds, form = limit_of(request), wait_asked(request), _form(request)
     page = await _awaited(request, client, course, limit, seconds or 0)
     events = await _in_form(house_of(request), page.events, form)
     listed = b",".join(b'{"id":%d,"event":%b}' % (each.seq, each.body) for each in events)
-    body = b'{"events":[%b],"after":%d}' % (listed, page.after)
+    body = b'{"events":[%b],"after":%d,"gap":%b}' % (listed, page.after, json.dumps(gap).encode())
     return HttpResponse(body, media_type="application/json", headers=None if seconds is None else applied(seconds))
 
 
@@ -110,8 +113,8 @@ async def _awaited(request: HttpRequest, client: Client, course: Course, limit: 
 class EventStream(StreamingResponse):
     """Holds a place among its key's streams until its reader has gone. Raises `Refused` (429) if there is none."""
 
-    def __init__(self, request: HttpRequest, client: Client, course: Course) -> None:
-        self._house, self._client, self._course = house_of(request), client, course
+    def __init__(self, request: HttpRequest, client: Client, course: Course, *, gap: bool) -> None:
+        self._house, self._client, self._course, self._gap = house_of(request), client, course, gap
         self._bearer, self._checked = bearer(request), self._house.clock()
         self._stream = self._house.streams.join(client.id, course.client, _form(request))
         super().__init__(self._chunks(), headers=UNBUFFERED, media_type=SSE)
@@ -128,7 +131,7 @@ class EventStream(StreamingResponse):
     async def _chunks(self) -> AsyncIterator[bytes]:
         course = self._course
         if not course.task:
-            yield _opened(course.after, self._house.clock())
+            yield _opened(course.after, self._house.clock(), gap=self._gap)
         async for events in follow(self._house.store, self._stream, course, self._goes_on):
             told = await _in_form(self._house, events, self._stream.form)
             yield b"".join(map(_frame, told)) or HEARTBEAT
@@ -157,9 +160,9 @@ def _frame(event: Event) -> bytes:
     return b"%bevent: %b\ndata: %b\n\n" % (place, event.type.encode(), event.body)
 
 
-def _opened(after: int, now: int) -> bytes:
+def _opened(after: int, now: int, *, gap: bool) -> bytes:
     """The first frame says where the stream begins, so that nothing is missed if it breaks before an event came."""
-    body = json.dumps({"type": "stream.opened", "timestamp": iso(now), "data": {"after": after}})
+    body = json.dumps({"type": "stream.opened", "timestamp": iso(now), "data": {"after": after, "gap": gap}})
     return b"id: %d\nevent: stream.opened\ndata: %b\n\n" % (after, body.encode())
 
 

@@ -63,6 +63,16 @@ class EventLogVerbs:
         """The place of the latest event, 0 before there is any."""
         return await self._engine.read(_head)
 
+    async def gap(self, after: int) -> bool:
+        """Whether something that stood behind the place `after` has been deleted for its age."""
+
+        def verb(tx: Transaction) -> bool:
+            row = tx.one("SELECT min(seq) AS seq FROM events")
+            oldest = _head(tx) + 1 if row is None or row["seq"] is None else int(row["seq"])
+            return after + 1 < oldest
+
+        return await self._engine.read(verb)
+
     async def before(self, since: int) -> int:
         """The place behind which everything stands that happened at `since` or later."""
 

@@ -61,6 +61,27 @@ async def test_a_stream_goes_on_behind_the_last_event_id(tmp_path: Path) -> None
             assert (await reader.some(1))[0].id == await it.ringback.store.event_log.head()
 
 
+async def test_who_goes_on_behind_what_was_deleted_is_told_of_the_gap(tmp_path: Path) -> None:
+    async with world(tmp_path, keep_tasks_days=7) as it, online(it) as client:
+        await done(it)
+        head = await it.ringback.store.event_log.head()
+        assert [await gap_behind(client, place) for place in (0, head)] == [False, False]
+        it.clock.turn(8 * 86_400)
+        await it.settle(30)
+        await done(it)
+        assert [await gap_behind(client, place) for place in (0, head - 1, head)] == [True, True, False]
+        assert not (await client.get("/v1/events")).json()["gap"]  # it asked for the oldest, whichever that is
+
+
+async def gap_behind(client: httpx.AsyncClient, place: int) -> bool:
+    """As a page says it, and a stream's first frame."""
+    page = (await client.get("/v1/events", params={"after": place})).json()
+    async with reading(client, f"/v1/events?after={place}") as reader:
+        [opened] = await reader.some(1)
+    assert opened.body["data"]["gap"] is page["gap"]
+    return bool(page["gap"])
+
+
 async def test_a_place_of_another_database_does_not_make_a_stream_deaf(tmp_path: Path) -> None:
     async with world(tmp_path) as it, online(it) as client, reading(client, f"{ENDS}&after=999999") as reader:
         await reader.some(1)
