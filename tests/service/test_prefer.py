@@ -109,6 +109,7 @@ async def test_a_page_of_events_waits_for_the_first_one(tmp_path: Path) -> None:
         assert (await it.client.get(f"/v1/events?after={after}", headers={"prefer": "wait=0"})).json() == {
             "events": [],
             "after": after,
+            "gap": False,
         }
         assert not it.ringback.streams._open
 
