@@ -1,4 +1,5 @@
-"""SQLite without threads and without waiting for the disk: for worlds whose clock is turned thousands of times.
+"""SQLite without threads and without waiting for the disk: for worlds whose clock is turned thousands of times. What a
+statement would cost with many rows is looked at instead (`plans`).
 
 The file, the statements and the transactions are the real ones. That writes share a commit, and are on disk before they
 are acknowledged, is proven of the real engine, in `tests/service/test_store_sqlite.py`; that they outlive the process,
@@ -12,13 +13,16 @@ from pathlib import Path
 from typing import TypeVar
 
 from service.store.engine import Verb
-from service.store.sqlite import SqliteEngine, SqliteTransaction
+from service.store.sqlite import SqliteEngine
+from tests.plans import Planned
 
 T = TypeVar("T")
 
 
 class InPlaceEngine(SqliteEngine):
     """Each verb is a transaction of its own, run by who asks for it; before it, all others may go on, as ever."""
+
+    transaction = Planned
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -28,7 +32,7 @@ class InPlaceEngine(SqliteEngine):
         if self._closed:
             raise RuntimeError("the store is closed")
         await asyncio.sleep(0)
-        transaction = SqliteTransaction(self._connection)
+        transaction = self.transaction(self._connection)
         if alone:
             return verb(transaction)
         self._connection.execute("BEGIN IMMEDIATE")

@@ -100,7 +100,8 @@ class DoubtVerbs:
         def verb(tx: Transaction) -> None:
             tx.run(
                 "UPDATE placements SET verdict = 'unproven', doubt_at = NULL WHERE id = :id AND verdict = 'in_doubt'"
-                " AND NOT EXISTS (SELECT 1 FROM tasks WHERE placement = :id AND state = 'IN_DOUBT')",
+                " AND NOT EXISTS (SELECT 1 FROM tasks"
+                " WHERE tasks.id = placements.task AND tasks.placement = :id AND tasks.state = 'IN_DOUBT')",
                 id=placement,
             )  # fmt: skip
 

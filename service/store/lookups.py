@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 
 from adapters.messages import Listing
 from service.deliveries import Subscription
 from service.store import rows
 from service.store.engine import Engine, Transaction
-from service.store.schema import LIVE
+from service.store.schema import AT_WORK, LIVE, WAITING
 from service.store.subscriptions import subscriptions_of
-from service.tasks import ENDED, Placement, Task, TaskState
+from service.tasks import Placement, Task, TaskState
 
 Place = tuple[int, str]
 """Where a page of a list ended: the creation and the id of its last row. The id tells rows of one millisecond apart."""
-
-_OPEN = [state for state in TaskState if state not in ENDED]
 
 KEPT = "expunged_at IS NULL"
 """Of a task that was expunged only what money needs is left: to everybody it is unknown."""
@@ -93,8 +92,11 @@ class Lookups:
         """How many tasks of each provider have not ended."""
 
         def verb(tx: Transaction) -> dict[str, int]:
-            sql = f"SELECT provider, count(*) AS tasks FROM tasks WHERE {rows.one_of('state', _OPEN)} GROUP BY provider"
-            return {row["provider"]: row["tasks"] for row in tx.all(sql)}
+            counts: Counter[str] = Counter()
+            for these in (WAITING, AT_WORK):
+                found = tx.all(f"SELECT provider, count(*) AS tasks FROM tasks WHERE {these} GROUP BY provider")
+                counts.update({row["provider"]: row["tasks"] for row in found})
+            return dict(counts)
 
         return await self._engine.read(verb)
 

@@ -11,6 +11,7 @@ from enum import StrEnum
 from service.store.engine import Engine, Transaction
 from service.store.lanes import reckon_all
 from service.store.placements import LOOKED_AT, accounts_of
+from service.store.schema import LIVE
 
 
 class Queue(StrEnum):
@@ -48,9 +49,10 @@ class QueueVerbs:
         doubtful ones are looked for, and what was stalled is looked at once more: the start may be what mended it."""
 
         def verb(tx: Transaction) -> None:
-            tx.run("UPDATE placements SET doubt_at = :now WHERE verdict IN ('sending', 'in_doubt')", now=now)
+            tx.run(f"UPDATE placements SET doubt_at = :now WHERE {LIVE} AND verdict <> 'accepted'", now=now)
             for table in ("placements", "deliveries", "replays"):
-                tx.run(f"UPDATE {table} SET due_at = :now, claimed_at = NULL WHERE claimed_at IS NOT NULL", now=now)
+                claimed = "due_at IS NOT NULL AND claimed_at IS NOT NULL"  # there is an index of what is due
+                tx.run(f"UPDATE {table} SET due_at = :now, claimed_at = NULL WHERE {claimed}", now=now)
             reckon_all(tx, now)
             tx.run(f"UPDATE placements SET due_at = :now WHERE due_at > :now AND misses > 0 AND {LOOKED_AT}", now=now)
 

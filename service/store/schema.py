@@ -135,6 +135,9 @@ UNNAMED = "upstream_id IS NULL AND verdict IN ('sending', 'in_doubt', 'unproven'
 
 DOUBTS = (f"CREATE INDEX placements_unnamed ON placements (provider, sent_at) WHERE {UNNAMED}",)
 
+WAITING = "state = 'ACCEPTED'"
+"""The tasks that wait to be sent."""
+
 AT_WORK = "state IN ('SUBMITTING', 'IN_DOUBT', 'QUEUED', 'RUNNING')"
 """The tasks that may be at work at their provider."""
 
@@ -255,6 +258,8 @@ LINKS = ("ALTER TABLE tasks ADD COLUMN refreshed_at {int}",)
 
 DENIED = ("ALTER TABLE placements ADD COLUMN denied {int} NOT NULL DEFAULT 0",)
 
+NEWEST_FIRST = ("CREATE INDEX tasks_by_time ON tasks (created_at, id)",)
+
 STEPS: Mapping[str, tuple[str, ...]] = {
     "0001_first": FIRST,
     "0002_money": MONEY,
@@ -270,6 +275,7 @@ STEPS: Mapping[str, tuple[str, ...]] = {
     "0012_lanes": LANES,
     "0013_links": LINKS,
     "0014_denied": DENIED,
+    "0015_newest_first": NEWEST_FIRST,
 }
 """Migrations by name, in order. A step that has shipped is never edited."""
 

@@ -87,6 +87,9 @@ class SqliteEngine:
 
     A write after `close` raises `RuntimeError`."""
 
+    transaction: type[SqliteTransaction] = SqliteTransaction
+    """What verbs are handed."""
+
     def __init__(self, path: Path, *, serve: bool = True) -> None:
         self._path = path
         self._lock = _lock(path) if serve else None
@@ -146,7 +149,7 @@ class SqliteEngine:
             self._opened.append(connection)
         connection.execute("BEGIN")  # one snapshot for the whole verb
         try:
-            return verb(SqliteTransaction(connection))
+            return verb(self.transaction(connection))
         finally:
             connection.execute("ROLLBACK")
 
@@ -182,12 +185,12 @@ class SqliteEngine:
 
     def _run(self, group: list[_Write]) -> None:
         if group[0].alone:
-            group[0].result = group[0].verb(SqliteTransaction(self._connection))
+            group[0].result = group[0].verb(self.transaction(self._connection))
         else:
             self._commit(group)
 
     def _commit(self, group: list[_Write]) -> None:
-        transaction = SqliteTransaction(self._connection)
+        transaction = self.transaction(self._connection)
         self._connection.execute("BEGIN IMMEDIATE")
         for write in group:
             self._connection.execute("SAVEPOINT verb")
