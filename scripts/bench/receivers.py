@@ -7,6 +7,7 @@ takes the connection and never answers (black hole), or sends a byte of a header
 from __future__ import annotations
 
 import asyncio
+import gc
 import subprocess
 import sys
 import time
@@ -101,4 +102,5 @@ async def _drip(writer: asyncio.StreamWriter) -> None:
 
 if __name__ == "__main__":
     more_files()
+    gc.disable()  # it measures when messages come: its own pauses would count as ours
     asyncio.run(_main())
