@@ -15,62 +15,62 @@ import httpx
 
 from adapters import SHAPES
 from adapters.base import Adapter
-from service.adopt import Adopter
+from service.accounts.learning import Learned
+from service.accounts.pacing import Turns
+from service.accounts.upstream import Upstream
+from service.accounts.upstreams import Upstreams, upstreams_of
 from service.asgi import create_app
-from service.audience import Audience
 from service.backoff import Jitter, random_jitter
-from service.callback_urls import CallbackUrls
-from service.cancel import Canceller
-from service.certificates import Certificates, Fetch, fetch_by
-from service.clients import clients_of
 from service.clock import Clock, system_clock
 from service.crew import crew_of
-from service.deliver import DeliveryQueue
-from service.endpoints import Endpoints
-from service.explain import Explainer
-from service.expunge import Expunger
-from service.failing import Failing
-from service.failover import Failover
-from service.find import Finder
-from service.guard import Resolve
-from service.http import egress_of, upstream_client
-from service.inquiry import Inquiry
-from service.learning import Learned
-from service.ledger import settled_by
+from service.domain.ledger import settled_by
+from service.domain.tasks import Task
+from service.domain.tell import Teller
+from service.doubts.adopt import Adopter
+from service.doubts.inquiry import Inquiry
+from service.doubts.overrule import Overruler
+from service.doubts.questions import Questions
+from service.doubts.reconcile import DoubtQueue
+from service.doubts.reopen import Reopener
+from service.doubts.settle import Settler
+from service.keeping.expunge import Expunger
+from service.keeping.retention import Retention
+from service.keys.callback_urls import CallbackUrls
+from service.keys.clients import clients_of
+from service.keys.signing import CallbackTokens
+from service.keys.vault import Vault
 from service.logs import get_logger
-from service.missing import MissingQueue, tell_missing
-from service.onward import Onward
+from service.looking.certificates import Certificates, Fetch, fetch_by
+from service.looking.find import Finder
+from service.looking.missing import MissingQueue, tell_missing
+from service.looking.poll import LookQueue
+from service.looking.push import PushDesk
+from service.looking.watch import Watcher
+from service.network.guard import Resolve
+from service.network.http import egress_of, upstream_client
 from service.operator import Operator
-from service.overrule import Overruler
-from service.pacing import Turns
-from service.poll import LookQueue
-from service.preflight import Preflight
-from service.push import PushDesk
-from service.questions import Questions
-from service.receive import Receiver
-from service.reconcile import DoubtQueue
-from service.refresh import Refresher
-from service.reopen import Reopener
-from service.replay import Replayer, ReplayQueue
-from service.retention import Retention
-from service.retry import Retries
+from service.receivers.audience import Audience
+from service.receivers.endpoints import Endpoints
+from service.receivers.preflight import Preflight
+from service.receivers.trials import Trials
 from service.routes.edge import House, Limits
-from service.send import Sender
+from service.sending.cancel import Canceller
+from service.sending.explain import Explainer
+from service.sending.failover import Failover
+from service.sending.onward import Onward
+from service.sending.retry import Retries
+from service.sending.send import Sender
+from service.sending.submit import Submitter
+from service.sending.timing import Timing
 from service.settings import Settings, SettingsError, check_exposure
-from service.settle import Settler
-from service.signing import CallbackTokens
 from service.store import Store
-from service.streams import Streams
-from service.submit import Submitter
-from service.tasks import Task
-from service.tell import Teller
-from service.timing import Timing
-from service.trials import Trials
-from service.upstream import Upstream
-from service.upstreams import Upstreams, upstreams_of
-from service.vault import Vault
-from service.waiting import WaitingRoom
-from service.watch import Watcher
+from service.telling.deliver import DeliveryQueue
+from service.telling.failing import Failing
+from service.telling.receive import Receiver
+from service.telling.refresh import Refresher
+from service.telling.replay import Replayer, ReplayQueue
+from service.telling.streams import Streams
+from service.telling.waiting import WaitingRoom
 from service.worker import Worker, finish
 
 __all__ = ["Ringback", "create_app"]

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from service.accounts.learning import Learned
+from service.accounts.upstream import Upstream, lent_label
+from service.accounts.upstreams import Upstreams
 from service.clock import Clock
-from service.learning import Learned
-from service.lent import LentLooks
+from service.looking.lent import LentLooks
+from service.looking.poll import LookQueue
+from service.looking.queries import QueryQueue
+from service.looking.sweep import SweepQueue
 from service.operator import Operator
-from service.poll import LookQueue
-from service.queries import QueryQueue
-from service.send import Sender
-from service.send_queue import SendQueue
+from service.sending.send import Sender
+from service.sending.send_queue import SendQueue
+from service.sending.timing import Timing
 from service.store import Store
-from service.sweep import SweepQueue
-from service.timing import Timing
-from service.upstream import Upstream, lent_label
-from service.upstreams import Upstreams
 from service.worker import Work, Worker
 
 

@@ -18,43 +18,31 @@ from adapters.providers import PROVIDERS
 
 LAYERS = (
     {"cli"},
-    {"app", "asgi", "simulator"},
+    {"app", "asgi", "crew", "simulator"},
     {"routes"},
-    {"submit", "send", "receive", "poll", "deliver", "reconcile", "archive"},
-    {"store", "worker", "clients", "choose", "upstream", "callback_urls", "tell", "trial", "waiting", "streams"}
-    | {"http", "pool", "guard", "network", "egress", "signing", "asymmetric", "vault", "metrics"}
-    | {"reasons", "proxy"},
-    {
-        "tasks",
-        "deliveries",
-        "header_rules",
-        "findings",
-        "replays",
-        "event_log",
-        "price",
-        "ledger",
-        "allowances",
-        "backoff",
-        "completion",
-        "pacing",
-        "health",
-        "look_times",
-        "settings",
-        "logs",
-        "errors",
-        "clock",
-        "addresses",
-        "phases",
-        "lanes",
-        "links",
-    }
-    | {"jsondoor"},
+    {"openapi"},
+    {"looking"},
+    {"doubts"},
+    {"sending"},
+    {"receivers"},
+    {"telling"},
+    {"accounts"},
+    {"keys"},
+    {"keeping"},
+    {"operator", "worker"},
+    {"store"},
+    {"network"},
+    {"settings"},
+    {"logs", "clock"},
+    {"domain"},
+    {"backoff", "jsondoor", "errors"},
 )
-"""Inside service, a part imports from its own layer and from those below it. What is not listed is a use case."""
-USE_CASES = 3
+"""Inside service, a room imports from those below it; files of the root share some layers, rooms share none, so that no
+two import each other. What is not listed is below all and imports nothing of service."""
 
-NETWORK = ("service/http.py", "service/pool.py", "service/network.py", "service/guard.py", "service/egress.py")
-NETWORK += ("service/reasons.py", "service/proxy.py")
+NETWORK = tuple(
+    f"service/network/{name}.py" for name in ("http", "pool", "dialling", "guard", "egress", "reasons", "proxy")
+)
 ROOMS = {
     "starlette": ("service/routes", "service/asgi.py", "service/simulator"),
     "uvicorn": ("service/app.py", "service/cli"),
@@ -63,8 +51,13 @@ ROOMS = {
     "sqlite3": ("service/store",),
     "sqlite_utils": ("service/store",),
     "psycopg": ("service/store",),
-    "itsdangerous": ("service/signing.py",),
-    "cryptography": ("service/vault.py", "service/asymmetric.py", "service/certificates.py", "service/simulator"),
+    "itsdangerous": ("service/keys/signing.py",),
+    "cryptography": (
+        "service/keys/vault.py",
+        "service/keys/asymmetric.py",
+        "service/looking/certificates.py",
+        "service/simulator",
+    ),
     "click": ("service/cli",),
     "rich": ("service/cli",),
     "pydantic": ("service/settings", "service/routes"),
@@ -74,7 +67,7 @@ ROOMS = {
 
 IMPURE = {"asyncio", "http", "logging", "os", "random", "secrets", "socket", "sqlite3", "ssl", "subprocess", "tempfile"}
 IMPURE |= {"threading", "time", "urllib.request"}
-"""What translation has no use for: it does no input or output, and has no clock, no settings and no logs."""
+"""What translation and the domain have no use for: no input or output, no clock, no settings and no logs."""
 
 MAY_NAME_A_PROVIDER = (
     "service/simulator",
@@ -135,7 +128,7 @@ class Module:
         return self.path.startswith(places)
 
     def part(self) -> str:
-        """`service/store/rows.py` belongs to the part `store` of service."""
+        """The room: `service/store/rows.py` is in `store`. A file of the root is a part of its own."""
         return self.name.split(".")[1] if "." in self.name else ""
 
 
@@ -170,6 +163,13 @@ def adapters_are_pure(modules: list[Module]) -> Iterator[str]:
                 yield f"{module.path}:{imported.line}: adapters are pure and have no use for {imported.module}"
 
 
+def the_domain_is_pure(modules: list[Module]) -> Iterator[str]:
+    for module in modules:
+        for imported in module.imports if module.within(("service/domain/",)) else ():
+            if not IMPURE.isdisjoint((imported.module, imported.module.split(".")[0])):
+                yield f"{module.path}:{imported.line}: the domain is pure and has no use for {imported.module}"
+
+
 def scripts_need_nothing_installed(modules: list[Module]) -> Iterator[str]:
     for module in modules:
         for imported in module.imports if module.path == "scripts/run.py" else ():
@@ -198,7 +198,7 @@ def layers_import_downwards(modules: list[Module]) -> Iterator[str]:
 
 
 def layer(part: str) -> int:
-    return next((index for index, parts in enumerate(LAYERS) if part in parts), USE_CASES)
+    return next((index for index, parts in enumerate(LAYERS) if part in parts), len(LAYERS))
 
 
 def the_simulator_stands_alone(modules: list[Module]) -> Iterator[str]:

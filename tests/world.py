@@ -24,7 +24,7 @@ from starlette.routing import Route
 
 from adapters.providers import PROVIDERS
 from service.app import Ringback, create_app
-from service.certificates import Fetch
+from service.looking.certificates import Fetch
 from service.settings import Account, Settings
 from service.simulator import SimulatorSettings, create_simulator
 from service.simulator.world import World as SimulatedWorld

@@ -17,9 +17,9 @@ from adapters.providers import PROVIDERS
 from scripts.bench.turned import BASE, Clock, Course, Load, Upstreams, play
 from scripts.bench.wires import Wire
 from service.app import Ringback, create_app
+from service.domain.tasks import Task
 from service.settings import Account, Settings
 from service.simulator.eventbridge import certificate
-from service.tasks import Task
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - each database is in a folder that tempfile makes there
 FOLDER = MEMORY if MEMORY.is_dir() else None

@@ -15,9 +15,9 @@ import httpx
 
 from adapters.messages import Report, State
 from service.app import Ringback
-from service.deliveries import Delivery, Format, Subscription
+from service.domain.deliveries import Delivery, Format, Subscription
+from service.domain.tasks import Task, TaskState, Verdict, end
 from service.settings import Settings
-from service.tasks import Task, TaskState, Verdict, end
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYqr"  # noqa: S105 - opens nothing: it signs to this bench only
 AT_ONCE = 64

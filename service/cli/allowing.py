@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 import click
 
-from service.allowances import Allowance, Budget, read_budget
 from service.cli.exits import Misused
+from service.domain.allowances import Allowance, Budget, read_budget
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -9,7 +9,7 @@ from service.cli.exits import Misused
 from service.cli.options import endpoint_option, events_option, json_option
 from service.cli.output import print_json
 from service.cli.wait import finish, timeout_option
-from service.deliveries import Format
+from service.domain.deliveries import Format
 from service.settings import read_variable
 
 

@@ -13,7 +13,7 @@ from service.cli.client import Client
 from service.cli.exits import Misused
 from service.cli.options import json_option
 from service.cli.output import print_json, print_table
-from service.ledger import decimal_of
+from service.domain.ledger import decimal_of
 
 BY = ("key", "model", "provider", "day")
 MONEY = ("settled", "running", "in_doubt")

@@ -10,7 +10,7 @@ import click
 from service.cli.client import Client
 from service.cli.options import json_option, limit_option
 from service.cli.output import print_fields, print_json, print_table, when
-from service.deliveries import DeliveryState
+from service.domain.deliveries import DeliveryState
 
 FIELDS = ("id", "state", "type", "task_id", "url", "endpoint", "replay_of")
 TIMES = ("created_at", "delivered_at", "next_attempt_at")

@@ -20,8 +20,8 @@ from service.app import Ringback, create_app
 from service.cli.demo_inbox import Inbox
 from service.cli.serving import bind, port_of, served, url_of
 from service.cli.sim import base_url
+from service.keys.signing import new_secret
 from service.settings import Account, Settings
-from service.signing import new_secret
 from service.simulator import SimulatorSettings, create_simulator
 
 HOST = "127.0.0.1"

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from service.signing import Verdict, verify
+from service.keys.signing import Verdict, verify
 
 Message = MutableMapping[str, Any]
 REFUSED, TAKEN = 401, 204

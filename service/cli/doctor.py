@@ -17,11 +17,11 @@ from service.cli.exits import Failed
 from service.cli.options import config_option, json_option
 from service.cli.output import print_json, print_table
 from service.clock import Clock, system_clock
-from service.egress import egress_policy
-from service.findings import Finding, Level, good, problem, warning
-from service.guard import Resolve, SystemResolver
-from service.http import upstream_client
-from service.proxy import proxy_of
+from service.domain.findings import Finding, Level, good, problem, warning
+from service.network.egress import egress_policy
+from service.network.guard import Resolve, SystemResolver
+from service.network.http import upstream_client
+from service.network.proxy import proxy_of
 from service.settings import Settings, SettingsError, load
 
 

@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
 
-from service.addresses import CLOSED_V4, Network, parse_allow, why_closed
-from service.findings import Finding, good, problem, warning
-from service.proxy import Proxy
+from service.domain.findings import Finding, good, problem, warning
+from service.network.addresses import CLOSED_V4, Network, parse_allow, why_closed
+from service.network.proxy import Proxy
 
 PROXY_SECONDS = 3.0
 METADATA = tuple(map(ip_address, ("169.254.169.254", "100.100.100.200", "168.63.129.16", "fd00:ec2::254")))

@@ -10,12 +10,12 @@ from email.utils import parsedate_to_datetime
 
 from adapters import SHAPES
 from adapters.messages import Category, Response, Unreadable
+from service.accounts.upstream import Upstream
+from service.accounts.upstreams import upstreams_of
 from service.clock import Clock
-from service.findings import Finding, good, problem, warning
-from service.http import Client, NoReply
+from service.domain.findings import Finding, good, problem, warning
+from service.network.http import Client, NoReply
 from service.settings import Settings, variables
-from service.upstream import Upstream
-from service.upstreams import upstreams_of
 
 MOST_SECONDS = 60
 """How far off the clock may be. Receivers accept a signature for 300 s, and a clock that is off goes on drifting."""

@@ -6,14 +6,14 @@ from pathlib import Path
 
 from adapters.eventbridge import certificate_host
 from adapters.messages import Response
-from service.certificates import Certificates, fetch_by
 from service.clock import Clock
-from service.findings import Finding, Level, good, warning
-from service.guard import Resolve
-from service.http import Client, NoReply, send_upstream
-from service.push import PushDesk
+from service.domain.findings import Finding, Level, good, warning
+from service.keys.signing import CallbackTokens
+from service.looking.certificates import Certificates, fetch_by
+from service.looking.push import PushDesk
+from service.network.guard import Resolve
+from service.network.http import Client, NoReply, send_upstream
 from service.settings import Settings
-from service.signing import CallbackTokens
 from service.store.inspection import noticed_by
 
 SECONDS = 10.0

@@ -6,11 +6,11 @@ from urllib.parse import urlsplit
 
 from adapters.messages import Response
 from adapters.providers import Provider
-from service.addresses import why_closed
 from service.cli.serving import url_of
-from service.findings import Finding, Level, good, problem, warning
-from service.guard import Resolve
-from service.http import Client, NoReply, send_upstream
+from service.domain.findings import Finding, Level, good, problem, warning
+from service.network.addresses import why_closed
+from service.network.guard import Resolve
+from service.network.http import Client, NoReply, send_upstream
 from service.settings import Settings, is_loopback
 
 SECONDS = 10.0

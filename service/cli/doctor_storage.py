@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from service.findings import Finding, good, problem, warning
+from service.domain.findings import Finding, good, problem, warning
 from service.settings import Settings, SettingsError, check_exposure
 from service.settings.kept import path_of
 from service.store.inspection import Inspection, inspect

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from service.cli.output import when
-from service.deliveries import DisabledBy
-from service.lanes import Pause, Standing
+from service.domain.deliveries import DisabledBy
+from service.domain.lanes import Pause, Standing
 
 Endpoint = Mapping[str, Any]
 

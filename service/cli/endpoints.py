@@ -13,7 +13,7 @@ from service.cli.endpoint_words import in_fields, in_row
 from service.cli.exits import Failed, Misused
 from service.cli.options import events_option, json_option, limit_option, overlap_option, secret_given, secret_option
 from service.cli.output import print_fields, print_json, print_table
-from service.deliveries import Format, Signature
+from service.domain.deliveries import Format, Signature
 
 F = TypeVar("F", bound=Callable[..., Any])
 COLUMNS = ("id", "URL", "default", "events", "format", "signature", "health")

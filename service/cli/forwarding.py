@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 import httpx
 
 from service.cli.event_stream import Frame
-from service.event_log import forwarded_id
-from service.http import AGENT
+from service.domain.event_log import forwarded_id
+from service.keys.signing import sign
+from service.network.http import AGENT
 from service.settings import is_loopback
-from service.signing import sign
 
 SECONDS = 20.0
 PAUSES = (0.5, 1.0, 2.0, 4.0)

@@ -8,10 +8,10 @@ import click
 
 from service.cli.exits import Misused
 from service.cli.options import misused, secret_given
-from service.egress import Refused as RefusedUrl
-from service.egress import egress_policy
+from service.keys.signing import is_secret
+from service.network.egress import Refused as RefusedUrl
+from service.network.egress import egress_policy
 from service.settings import Settings, SettingsError
-from service.signing import is_secret
 
 
 def read_key() -> str:

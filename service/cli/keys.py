@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 
-from service.allowances import Allowance, written
 from service.cli.allowing import allowance_options, changed, in_short, in_words
 from service.cli.exits import Failed
 from service.cli.key_inputs import check_url, read_key, webhook_secret
@@ -21,9 +20,10 @@ from service.cli.options import (
     secret_option,
 )
 from service.cli.output import print_fields, print_json, print_table, when
-from service.clients import Clients, NewKey
+from service.domain.allowances import Allowance, written
+from service.domain.tell import iso
+from service.keys.clients import Clients, NewKey
 from service.store import Key
-from service.tell import iso
 
 COLUMNS = ("id", "name", "callback URL", "created", "revoked", "limits and rights")
 

@@ -15,9 +15,9 @@ from service.cli.exits import Misused
 from service.cli.forwarding import Forwarded, Forwarder, task_of
 from service.cli.listening import address_option, secret_option, signing_secret
 from service.cli.options import json_option
-from service.deliveries import RUNNING
-from service.event_log import STREAMED
-from service.tell import EVENT_TYPES
+from service.domain.deliveries import RUNNING
+from service.domain.event_log import STREAMED
+from service.domain.tell import EVENT_TYPES
 
 FORMS = [*map(str, STREAMED)]
 ENDS = ",".join(type_ for type_ in EVENT_TYPES if type_ != RUNNING)

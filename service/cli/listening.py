@@ -10,8 +10,8 @@ import click
 
 from service.cli.exits import Misused
 from service.cli.options import misused
+from service.keys.signing import sign
 from service.settings import SettingsError, listen_secret
-from service.signing import sign
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from service.cli.exits import Failed, Misused
-from service.clients import Clients, clients_of
 from service.clock import system_clock
+from service.keys.clients import Clients, clients_of
 from service.settings import Settings
 from service.store import Store
 

@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 import click
 
 from service.cli.exits import Misused
+from service.domain.tell import EVENT_TYPES
 from service.settings import ClientSettings, Settings, SettingsError, load, load_client
-from service.tell import EVENT_TYPES
 
 config_option = click.option(
     "--config",

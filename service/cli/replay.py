@@ -11,9 +11,9 @@ from service.cli.client import Client
 from service.cli.exits import Misused
 from service.cli.options import json_option
 from service.cli.output import print_json, print_table, when
-from service.deliveries import DeliveryState
-from service.replays import DEFAULT_RATE, HIGHEST_RATE
-from service.tell import EVENT_TYPES
+from service.domain.deliveries import DeliveryState
+from service.domain.replays import DEFAULT_RATE, HIGHEST_RATE
+from service.domain.tell import EVENT_TYPES
 
 SAMPLE = ("id", "state", "type", "task", "to", "made")
 NEEDED = "Say what to send again: the ID of a callback, --task ID, or a filter such as --failed --since 2h."

@@ -12,7 +12,7 @@ from service.cli.client import Client
 from service.cli.options import json_option, limit_option
 from service.cli.output import print_fields, print_json, print_table, when
 from service.cli.wait import progress
-from service.replays import ReplayState
+from service.domain.replays import ReplayState
 
 FOLLOW_SECONDS = 1.0
 COLUMNS = ("id", "state", "matched", "replayed", "skipped", "what", "begun")

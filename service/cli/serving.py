@@ -14,8 +14,8 @@ from typing import Any, Literal
 
 import uvicorn
 
-from service.addresses import read_address
 from service.cli.exits import Failed
+from service.network.addresses import read_address
 
 MOST_FILES = 16_384
 

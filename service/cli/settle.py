@@ -11,7 +11,7 @@ from service.cli.client import Client
 from service.cli.exits import Misused
 from service.cli.options import json_option
 from service.cli.output import print_json
-from service.ledger import MICROS
+from service.domain.ledger import MICROS
 
 AMOUNT = re.compile(r"\d{1,12}(\.\d{1,6})?")
 

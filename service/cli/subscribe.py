@@ -9,7 +9,7 @@ import click
 from service.cli.client import Client
 from service.cli.options import events_option, json_option
 from service.cli.output import print_json
-from service.deliveries import Format
+from service.domain.deliveries import Format
 
 
 @click.command()

@@ -9,8 +9,8 @@ import click
 from service.cli.client import Client
 from service.cli.options import json_option, limit_option
 from service.cli.output import print_fields, print_json, print_table, when
-from service.ledger import decimal_of
-from service.tasks import TaskState
+from service.domain.ledger import decimal_of
+from service.domain.tasks import TaskState
 
 
 @click.command("list")

@@ -17,9 +17,9 @@ from service.cli.forwarding import Forwarder
 from service.cli.listening import address_option, secret_option, signing_secret
 from service.cli.options import json_option
 from service.cli.output import print_json
-from service.deliveries import Format, Subscription
-from service.tell import EVENT_TYPES, Teller
-from service.trial import trial
+from service.domain.deliveries import Format, Subscription
+from service.domain.tell import EVENT_TYPES, Teller
+from service.receivers.trial import trial
 
 
 @click.command()

@@ -10,8 +10,8 @@ import click
 from service.cli.exits import Failed, Misused
 from service.cli.options import json_option
 from service.cli.output import print_json
-from service.signing import TOLERANCE
-from service.signing import verify as judge
+from service.keys.signing import TOLERANCE
+from service.keys.signing import verify as judge
 
 
 @click.command()

@@ -16,7 +16,7 @@ from service.cli.client import Client
 from service.cli.exits import Failed, Unfinished, Unreachable
 from service.cli.options import json_option
 from service.cli.output import console, print_json
-from service.tasks import ENDED, TaskState
+from service.domain.tasks import ENDED, TaskState
 
 FIRST_HOLD, LONGEST_HOLD = 1.0, 20.0
 """Seconds that the server is to hold an answer. The end of a task is told at once, its other states only between

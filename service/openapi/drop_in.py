@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from service.domain.tell import EVENT_TYPES
 from service.openapi.parts import PREFER, call, errors, in_path, parameter
 from service.openapi.words import ADDRESS, TEXT, WHOLE, Part, record, ref, reply
-from service.tell import EVENT_TYPES
 
 CREATE_ERRORS = (400, 401, 403, 413, 415, 422)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from service.endpoint_fields import LONGEST_OVERLAP
-from service.findings import Level
+from service.domain.findings import Level
 from service.openapi.parts import PAGE, call, errors, in_path
 from service.openapi.telling import HEADERS, SECRET, SETTINGS, WITH_SECRET
 from service.openapi.words import ADDRESS, FLAG, TEXT, WHOLE, Part, array, described, nullable, record, ref, reply, some
+from service.receivers.endpoint_fields import LONGEST_OVERLAP
 
 OVERLAP = described(
     {**WHOLE, "minimum": 0, "maximum": LONGEST_OVERLAP, "default": 86_400}, "How long the old secret signs too"

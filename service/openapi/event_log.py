@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from service.event_log import STREAMED
+from service.domain.event_log import STREAMED
+from service.domain.tell import EVENT_TYPES
 from service.openapi.parts import PREFER, SINCE, call, errors, in_path, parameter
 from service.openapi.words import (
     ADDRESS,
@@ -20,7 +21,6 @@ from service.openapi.words import (
     reply,
     some,
 )
-from service.tell import EVENT_TYPES
 
 STREAM = "text/event-stream"
 AFTER = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from service.allowances import Period
+from service.domain.allowances import Period
 from service.openapi.parts import SINCE, call, errors, parameter
 from service.openapi.words import FLAG, TEXT, WHOLE, Part, array, described, nullable, record, ref, reply
 from service.store.costs import By

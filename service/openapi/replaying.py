@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from service.domain.replays import DEFAULT_RATE, HIGHEST_RATE, ReplayState, Skipped
 from service.openapi.parts import PAGE, call, errors, in_path
 from service.openapi.words import FLAG, TEXT, TIME, WHOLE, Part, array, described, nullable, record, ref, reply
-from service.replays import DEFAULT_RATE, HIGHEST_RATE, ReplayState, Skipped
 
 SPAN = ("since", "until")
 WHEN = described(TEXT, "How long ago (90s, 15m, 2h, 7d), or a time")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from service.domain.tasks import TaskState
 from service.openapi.money import CHARGE, MONEY_SCHEMAS
 from service.openapi.replaying import REPLAY_SCHEMAS
 from service.openapi.telling import TELLING
@@ -26,7 +27,6 @@ from service.openapi.words import (
     ref,
     some,
 )
-from service.tasks import TaskState
 
 ID = described(TEXT, "Ringback's id of the task, a UUID")
 REASON = record({"code": TEXT, "message": TEXT})

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from service.deliveries import DeliveryState, DisabledBy, Format, Signature
-from service.endpoint_fields import FASTEST, LONGEST_STEP, LONGEST_TEXT, LONGEST_TIMEOUT, MOST_STEPS, WIDEST
-from service.lanes import Pause, Standing
+from service.domain.deliveries import DeliveryState, DisabledBy, Format, Signature
+from service.domain.lanes import Pause, Standing
+from service.domain.tell import EVENT_TYPES
 from service.openapi.words import (
     FLAG,
     NUMBER,
@@ -22,7 +22,7 @@ from service.openapi.words import (
     ref,
     some,
 )
-from service.tell import EVENT_TYPES
+from service.receivers.endpoint_fields import FASTEST, LONGEST_STEP, LONGEST_TEXT, LONGEST_TIMEOUT, MOST_STEPS, WIDEST
 
 SECRET = described(
     {**TEXT, "pattern": "^whsec_[A-Za-z0-9+/]+={0,2}$", "writeOnly": True},

@@ -11,7 +11,7 @@ from starlette.responses import Response as HttpResponse
 from starlette.routing import Route
 
 from adapters.messages import Category
-from service.allowances import CURRENCY, Allowance, Budget, Period, written
+from service.domain.allowances import CURRENCY, Allowance, Budget, Period, written
 from service.errors import Refused, refused
 from service.routes.edge import admin, house_of, not_found, read_fields
 

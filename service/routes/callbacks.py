@@ -16,7 +16,7 @@ from adapters.messages import Unreadable
 from adapters.providers import Provider
 from service.jsondoor import Malformed, read_json
 from service.logs import get_logger
-from service.push import Forged, installation
+from service.looking.push import Forged, installation
 from service.routes.edge import house_of, read_body
 
 log = get_logger("callbacks")

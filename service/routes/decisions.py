@@ -8,11 +8,11 @@ from starlette.responses import Response as HttpResponse
 from starlette.routing import Route
 
 from adapters.messages import Category
-from service.adopt import Find
+from service.domain.tasks import Task
+from service.doubts.adopt import Find
 from service.errors import refused
 from service.routes.edge import admin, house_of, not_found, read_fields
 from service.routes.money import charged
-from service.tasks import Task
 
 MOST_MICROS = 10**18
 FOUND = ("upstream_id", "provider", "account", "placement")

@@ -18,32 +18,32 @@ from starlette.responses import Response as HttpResponse
 from adapters.base import Adapter
 from adapters.catalogue import Catalogue
 from adapters.messages import Category, Refusal, Request, Response, Unreadable
-from service.adopt import Adopter
-from service.audience import Audience
-from service.cancel import Canceller
-from service.clients import Client, Clients
+from service.accounts.learning import Learned
+from service.accounts.upstreams import Upstreams
 from service.clock import Clock
-from service.endpoints import Endpoints
+from service.domain.tell import Teller
+from service.doubts.adopt import Adopter
+from service.doubts.reopen import Reopener
+from service.doubts.settle import Settler
 from service.errors import Refused, refused
-from service.explain import Explainer
-from service.expunge import Expunger
 from service.jsondoor import Malformed, read_json
-from service.learning import Learned
+from service.keeping.expunge import Expunger
+from service.keys.clients import Client, Clients
+from service.keys.signing import CallbackTokens
 from service.logs import get_logger
-from service.preflight import Preflight
-from service.push import PushDesk
-from service.reopen import Reopener
-from service.replay import Replayer
-from service.settle import Settler
-from service.signing import CallbackTokens
+from service.looking.push import PushDesk
+from service.looking.watch import Watcher
+from service.receivers.audience import Audience
+from service.receivers.endpoints import Endpoints
+from service.receivers.preflight import Preflight
+from service.receivers.trials import Trials
+from service.sending.cancel import Canceller
+from service.sending.explain import Explainer
+from service.sending.submit import Submitter
 from service.store import Store
-from service.streams import Streams
-from service.submit import Submitter
-from service.tell import Teller
-from service.trials import Trials
-from service.upstreams import Upstreams
-from service.waiting import WaitingRoom
-from service.watch import Watcher
+from service.telling.replay import Replayer
+from service.telling.streams import Streams
+from service.telling.waiting import WaitingRoom
 from service.worker import Worker
 
 log = get_logger("routes")

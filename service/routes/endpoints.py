@@ -11,17 +11,17 @@ from starlette.responses import Response as HttpResponse
 from starlette.routing import Route
 
 from adapters.messages import Category
-from service.asymmetric import jwk_of
-from service.deliveries import DisabledBy, Endpoint
-from service.endpoint_fields import CHANGEABLE, wrong
-from service.endpoints import Endpoints, Shown
+from service.domain.deliveries import DisabledBy, Endpoint
+from service.domain.findings import Level
+from service.domain.lanes import Lane, Pause
+from service.domain.tell import iso
 from service.errors import refused
-from service.findings import Level
-from service.lanes import Lane, Pause
+from service.keys.asymmetric import jwk_of
+from service.keys.vault import Unopenable
+from service.receivers.endpoint_fields import CHANGEABLE, wrong
+from service.receivers.endpoints import Endpoints, Shown
 from service.routes.edge import caller, house_of, not_found, read_fields, scope
 from service.routes.pages import cursor, page
-from service.tell import iso
-from service.vault import Unopenable
 
 
 async def list_endpoints(request: HttpRequest) -> HttpResponse:

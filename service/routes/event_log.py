@@ -14,16 +14,16 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from adapters.messages import Category
-from service.clients import Client
-from service.deliveries import Format
+from service.domain.deliveries import Format
+from service.domain.event_log import STREAMED, Event
+from service.domain.tell import EVENT_TYPES, iso
 from service.errors import refused
-from service.event_log import STREAMED, Event
-from service.follow import Course, follow
+from service.keys.clients import Client
 from service.routes.edge import House, bearer, caller, house_of, not_found, scope, unknown_task
 from service.routes.holding import applied, wait_asked
 from service.routes.pages import WHOLE_NUMBER, limit_of, since
 from service.store.event_log import LogPage
-from service.tell import EVENT_TYPES, iso
+from service.telling.follow import Course, follow
 
 SSE = "text/event-stream"
 HEARTBEAT = b":\n"

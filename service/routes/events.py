@@ -9,11 +9,11 @@ from starlette.responses import JSONResponse
 from starlette.responses import Response as HttpResponse
 from starlette.routing import Route
 
-from service.advice import EVENTS
+from service.domain.tell import iso
+from service.doubts.advice import EVENTS
 from service.routes.edge import admin, house_of
 from service.routes.pages import cursor, page, since
 from service.store.events import OperatorEvent
-from service.tell import iso
 
 
 async def list_events(request: HttpRequest) -> HttpResponse:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from service.domain.tasks import Placement, Task, Verdict
+from service.domain.tell import iso
 from service.routes.edge import House
-from service.tasks import Placement, Task, Verdict
-from service.tell import iso
 
 
 async def expectation(house: House, task: Task, placements: Sequence[Placement]) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from starlette.routing import Route
 
 from adapters.messages import Category, Request
 from service.errors import Refused, refused
-from service.explain import Candidate, Explanation
 from service.routes.edge import House, caller, house_of, read_fields, shape_name
+from service.sending.explain import Candidate, Explanation
 
 
 async def explain(request: HttpRequest) -> HttpResponse:

@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager
 
 from starlette.requests import Request as HttpRequest
 
-from service.answers import Connection
+from service.domain.tasks import Task
 from service.logs import get_logger
 from service.routes.edge import House, house_of
-from service.tasks import Task
+from service.sending.answers import Connection
 
 log = get_logger("routes")
 LONGEST_WAIT = 60

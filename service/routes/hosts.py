@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.addresses import read_address
+from service.network.addresses import read_address
 
 
 class HostGuard:

@@ -10,10 +10,10 @@ from starlette.responses import Response as HttpResponse
 from starlette.routing import Route
 
 from adapters.messages import Category
-from service.endpoint_fields import OVERLAP_SECONDS, read_overlap, read_secret
+from service.domain.tell import iso
 from service.errors import refused
+from service.receivers.endpoint_fields import OVERLAP_SECONDS, read_overlap, read_secret
 from service.routes.edge import admin, house_of, not_found, read_fields
-from service.tell import iso
 
 FIELDS = ("name", "key", "callback_url", "webhook_secret")
 HEADER_TEXT = re.compile(r"[!-~]+")

@@ -11,8 +11,8 @@ from starlette.responses import Response as HttpResponse
 from starlette.routing import Route
 
 from adapters.messages import Category
+from service.domain.ledger import Charge
 from service.errors import refused
-from service.ledger import Charge
 from service.routes.edge import caller, house_of, scope
 from service.routes.pages import since, until
 from service.store.costs import By, Spent

@@ -12,11 +12,13 @@ from starlette.routing import Route
 
 from adapters.messages import Category
 from adapters.model import Model
-from service.advice import next_step
-from service.deliveries import Attempt, Delivery, DeliveryState
+from service.domain.deliveries import Attempt, Delivery, DeliveryState
+from service.domain.ledger import Charge
+from service.domain.look_times import stalled
+from service.domain.tasks import Placement, Task, TaskState
+from service.domain.tell import iso, summary
+from service.doubts.advice import next_step
 from service.errors import refused
-from service.ledger import Charge
-from service.look_times import stalled
 from service.routes.edge import House, caller, house_of, not_found, scope, unknown_task
 from service.routes.expectation import expectation
 from service.routes.holding import preferred
@@ -24,8 +26,6 @@ from service.routes.money import charged
 from service.routes.pages import LONGEST_PAGE, cursor, page
 from service.routes.subscriptions import shown
 from service.store.lookups import NEWEST
-from service.tasks import Placement, Task, TaskState
-from service.tell import iso, summary
 
 EXPUNGED = "Its request, result and callbacks are deleted. What it cost stays, with the ids and times of its sends."
 

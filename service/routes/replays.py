@@ -11,14 +11,14 @@ from starlette.responses import Response as HttpResponse
 from starlette.routing import Route
 
 from adapters.messages import Category
-from service.deliveries import DeliveryState
+from service.domain.deliveries import DeliveryState
+from service.domain.replays import DEFAULT_RATE, HIGHEST_RATE, Replay, ReplayState, Selection
+from service.domain.tell import RECOVERED, TYPES, iso
 from service.errors import Refused, refused
-from service.replays import DEFAULT_RATE, HIGHEST_RATE, Replay, ReplayState, Selection
 from service.routes.edge import caller, house_of, not_found, read_fields, scope
 from service.routes.own import shown_delivery
 from service.routes.pages import cursor, moment, page
 from service.store.replays import Progress
-from service.tell import RECOVERED, TYPES, iso
 
 CHOICES = ("failed", "states", "types", "task", "endpoint", "since", "until")
 """What narrows a replay."""

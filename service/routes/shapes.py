@@ -14,12 +14,12 @@ from starlette.routing import Route
 
 from adapters.base import Adapter, BatchAdapter, CancelAdapter, ListAdapter
 from adapters.messages import Acceptance, Category, Fields, Listing, Page, Query, Report, State, Unreadable
-from service.answers import digest
-from service.audience import Wanted
-from service.clients import Client
-from service.endpoint_fields import read_events, read_format
+from service.domain.tasks import TOLD, Task, describe
 from service.errors import refused
 from service.jsondoor import Malformed, read_json
+from service.keys.clients import Client
+from service.receivers.audience import Wanted
+from service.receivers.endpoint_fields import read_events, read_format
 from service.routes.edge import (
     METADATA_BYTES,
     House,
@@ -34,8 +34,8 @@ from service.routes.edge import (
     shape_name,
 )
 from service.routes.holding import hold, preferred, watched
-from service.submit import Order
-from service.tasks import TOLD, Task, describe
+from service.sending.answers import digest
+from service.sending.submit import Order
 
 AUDIENCE_HEADERS = ("x-callback-url", "x-callback-format", "x-callback-endpoint", "x-callback-events")
 ORDER_HEADERS = ("x-callback-url", "x-callback-format", "x-ringback-metadata", "x-ringback-provider")

@@ -11,11 +11,11 @@ from starlette.responses import JSONResponse
 from starlette.responses import Response as HttpResponse
 from starlette.routing import Route
 
-from service.audience import Wanted
-from service.deliveries import Subscription
-from service.endpoint_fields import read_events, read_format, wrong
+from service.domain.deliveries import Subscription
+from service.domain.tell import iso
+from service.receivers.audience import Wanted
+from service.receivers.endpoint_fields import read_events, read_format, wrong
 from service.routes.edge import caller, house_of, read_fields, scope, unknown_task
-from service.tell import iso
 
 
 async def subscribe(request: HttpRequest) -> HttpResponse:

@@ -12,11 +12,11 @@ from starlette.responses import Response as HttpResponse
 from starlette.routing import Route
 
 from adapters.messages import Category
-from service.deliveries import Format
+from service.domain.deliveries import Format
+from service.domain.tell import EVENT_TYPES
 from service.errors import refused
+from service.receivers.trials import Wish
 from service.routes.edge import caller, house_of, read_fields
-from service.tell import EVENT_TYPES
-from service.trials import Wish
 
 FIELDS = ("type", "url", "endpoint", "format", "shape")
 

@@ -14,13 +14,13 @@ from starlette.responses import Response as HttpResponse
 from starlette.routing import Route
 
 from adapters.messages import Category
-from service.audience import Wanted
-from service.clients import Client
-from service.endpoint_fields import read_events, read_format
+from service.domain.tell import summary
 from service.errors import Refused, refused
-from service.find import Wish
+from service.keys.clients import Client
+from service.looking.find import Wish
+from service.receivers.audience import Wanted
+from service.receivers.endpoint_fields import read_events, read_format
 from service.routes.edge import METADATA_BYTES, caller, house_of, read_fields
-from service.tell import summary
 
 FIELDS = ("provider", "task_id", "callback_url", "endpoint", "events", "format", "upstream_key", "model", "metadata")
 VISIBLE = re.compile(r"[!-~]+")

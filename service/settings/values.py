@@ -111,8 +111,8 @@ class Settings(Value):
     admin_token: checks.HeaderSecret | None = Field(None, description="text", repr=False)
     eventbridge_regions: Regions = Field(("cn-beijing",), description=LIST)
     eventbridge_token: checks.HeaderSecret | None = Field(None, description="text", repr=False)
-    egress_allow: str = Field("", description="text with CIDR[:port] entries")  # read by service.egress
-    egress_proxy: checks.ProxyUrl | None = Field(None, description="http://host:port", repr=False)  # by service.proxy
+    egress_allow: str = Field("", description="text with CIDR[:port] entries")  # read by network.egress
+    egress_proxy: checks.ProxyUrl | None = Field(None, description="http://host:port", repr=False)  # by network.proxy
     accounts: tuple[Account, ...] = ()  # in the order of preference
     catalogue: InstanceOf[Catalogue] = Field(default_factory=lambda: builtin(), repr=False)  # `load` reads its file
     failover: Literal["off", "safe", "retry_failed"] = Field("safe", description="off, safe or retry_failed")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from service.allowances import UNLIMITED, Allowance, Budget, Limited, Period, Shortage, Standing
-from service.ledger import Quote
+from service.domain.allowances import UNLIMITED, Allowance, Budget, Limited, Period, Shortage, Standing
+from service.domain.ledger import Quote
+from service.domain.tasks import Task
 from service.store import rows
 from service.store.charges import PROMISED_AT, keep_quote
 from service.store.engine import Engine, Row, Transaction
-from service.tasks import Task
 
 
 class AllowanceVerbs:

@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from adapters.messages import Report
-from service.ledger import Charge, Quote, Settle
+from service.domain.ledger import Charge, Quote, Settle
+from service.domain.tasks import Verdict
 from service.store import rows
 from service.store.engine import Engine, Transaction
-from service.tasks import Verdict
 
 PROMISED_AT = "coalesce(tasks.reopened_at, tasks.created_at)"
 """When a task was promised to be sent, and with it the money."""

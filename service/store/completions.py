@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service.completion import Completion
+from service.domain.completion import Completion
 from service.store import rows
 from service.store.engine import Engine, Transaction
 

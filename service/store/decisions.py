@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from service.ledger import UNPRICED, Charge, Quote
+from service.domain.ledger import UNPRICED, Charge, Quote
+from service.domain.tasks import Task
 from service.store import rows
 from service.store.allowances import reserve
 from service.store.charges import reopen_given_up
 from service.store.doubts import hold
 from service.store.engine import Engine, Transaction
 from service.store.schema import LIVE
-from service.tasks import Task
 
 _REOPENED = (
     "id", "state", "provider", "pinned", "passed", "due_at", "updated_at", "finished_at", "outcome", "detector",

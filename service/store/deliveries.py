@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from service.deliveries import Attempt, Delivery, DeliveryState, receiver_of
-from service.lanes import Lane
-from service.replays import Skipped
+from service.domain.deliveries import Attempt, Delivery, DeliveryState, receiver_of
+from service.domain.lanes import Lane
+from service.domain.replays import Skipped
+from service.domain.tell import renamed
 from service.store import rows
 from service.store.endpoints import endpoint_in
 from service.store.engine import Engine, Transaction
 from service.store.lanes import hurry, queue, reckon
 from service.store.lookups import Place
 from service.store.subscriptions import insert_delivery
-from service.tell import renamed
 
 LaneNote = Callable[[Transaction, str], Lane | None]
 """What is written of a lane with an attempt: one of `service.store.lanes.note_*`, or `reckon`."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from service.domain.tasks import Placement, Task
 from service.store import rows
 from service.store.charges import may_be_billed, reopen_charge, reopen_given_up
 from service.store.engine import Engine, Transaction
 from service.store.placements import OF_A_KNOWN_TASK
 from service.store.schema import UNNAMED
-from service.tasks import Placement, Task
 
 IDS_AT_ONCE = 500
 DOUBTFUL = "verdict IN ('in_doubt', 'unproven')"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from service.deliveries import DisabledBy, Endpoint, receiver_of
+from service.domain.deliveries import DisabledBy, Endpoint, receiver_of
 from service.store import rows
 from service.store.engine import Engine, Transaction
 from service.store.lanes import reopen, shut

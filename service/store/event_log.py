@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from service.event_log import Event
+from service.domain.event_log import Event
 from service.store import rows
 from service.store.engine import Engine, Row, Transaction
 

@@ -3,9 +3,9 @@ from being sent again."""
 
 from __future__ import annotations
 
+from service.domain.tasks import Task
 from service.store import rows
 from service.store.engine import Engine, Transaction
-from service.tasks import Task
 
 _MESSAGES = (
     "DELETE FROM attempts WHERE delivery IN (SELECT id FROM deliveries WHERE task = :task)",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from service.allowances import Allowance
+from service.domain.allowances import Allowance
 from service.store import rows
 from service.store.allowances import keep_allowance
 from service.store.engine import Engine, Transaction

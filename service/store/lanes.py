@@ -10,8 +10,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from service.deliveries import Delivery
-from service.lanes import FOREVER, Lane, Pause, Standing
+from service.domain.deliveries import Delivery
+from service.domain.lanes import FOREVER, Lane, Pause, Standing
 from service.store import rows
 from service.store.engine import Engine, Row, Transaction
 from service.store.schema import LANE

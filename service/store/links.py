@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from service.domain.tasks import Task
 from service.store import rows
 from service.store.engine import Engine, Transaction
-from service.tasks import Task
 
 
 class LinkVerbs:

@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 
 from adapters.messages import Listing
-from service.deliveries import Subscription
+from service.domain.deliveries import Subscription
+from service.domain.tasks import Placement, Task, TaskState
 from service.store import rows
 from service.store.engine import Engine, Transaction
 from service.store.schema import AT_WORK, LIVE, WAITING
 from service.store.subscriptions import subscriptions_of
-from service.tasks import Placement, Task, TaskState
 
 Place = tuple[int, str]
 """Where a page of a list ended: the creation and the id of its last row. The id tells rows of one millisecond apart."""

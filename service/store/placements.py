@@ -6,11 +6,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from adapters.messages import Report
-from service.ledger import Settle, settled
+from service.domain.ledger import Settle, settled
+from service.domain.tasks import Placement, Verdict
 from service.store import rows
 from service.store.charges import reopen_given_up, settle_charge
 from service.store.engine import Engine, Transaction
-from service.tasks import Placement, Verdict
 
 LOOKED_AT = "verdict IN ('accepted', 'in_doubt', 'unproven', 'not_accepted', 'refused')"
 """The sends of which something may still be heard; where there was a no, only if a callback makes a look due."""

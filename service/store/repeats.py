@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from adapters.messages import Category
+from service.domain.tasks import Task
 from service.errors import refused
 from service.store import rows
 from service.store.engine import Row, Transaction
-from service.tasks import Task
 
 KEYS_KEPT_MS = 48 * 3600 * 1000
 TWINS_MS = 10 * 60 * 1000

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from service.deliveries import Delivery, DeliveryState
-from service.replays import Replay, ReplayState, Selection, Skipped
+from service.domain.deliveries import Delivery, DeliveryState
+from service.domain.replays import Replay, ReplayState, Selection, Skipped
 from service.store import rows
 from service.store.deliveries import send_again, unsendable
 from service.store.engine import Engine, Row, Transaction

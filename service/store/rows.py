@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from adapters.messages import Category, Failure, Report, State, Usage
-from service.deliveries import (
+from service.domain.deliveries import (
     Attempt,
     Delivery,
     DeliveryState,
@@ -19,8 +19,8 @@ from service.deliveries import (
     Signature,
     Subscription,
 )
+from service.domain.tasks import Placement, Task, TaskState, Verdict
 from service.store.engine import Row
-from service.tasks import Placement, Task, TaskState, Verdict
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

@@ -1,7 +1,7 @@
 """The tables, written once for both engines.
 
 Four type words differ between them ({int}: 64 bits, {text}, {bytes}, {json}); an engine renders them. The states stand
-here again as CHECKs, so that no bug can write one that the tables of `service.tasks` do not know.
+here again as CHECKs, so that no bug can write one that the tables of `service.domain.tasks` do not know.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
-from service.deliveries import DeliveryState, DisabledBy, Format, Signature
-from service.lanes import Pause, Standing
-from service.replays import ReplayState
-from service.tasks import TaskState, Verdict
+from service.domain.deliveries import DeliveryState, DisabledBy, Format, Signature
+from service.domain.lanes import Pause, Standing
+from service.domain.replays import ReplayState
+from service.domain.tasks import TaskState, Verdict
 
 
 def _one_of(column: str, values: Iterable[StrEnum]) -> str:

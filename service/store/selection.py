@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from service.deliveries import Delivery
-from service.replays import Selection
+from service.domain.deliveries import Delivery
+from service.domain.replays import Selection
 from service.store import rows
 from service.store.engine import Transaction
 

@@ -7,14 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from adapters.messages import Report
-from service.ledger import UNPRICED, Quote, Settle
+from service.domain.ledger import UNPRICED, Quote, Settle
+from service.domain.tasks import Placement, Task, Verdict
 from service.store import rows
 from service.store.allowances import reserve
 from service.store.doubts import AT_WORK, go_on_by_any, hold
 from service.store.engine import Engine, Transaction
 from service.store.room import Line, Room, Seat, heads, lock_sends, seated
 from service.store.tasks import CURRENT, close_placement, deny_placement, insert_placement
-from service.tasks import Placement, Task, Verdict
 
 WAITED_FOR = f"{CURRENT} AND state IN ('SUBMITTING', 'IN_DOUBT')"
 """The task of a send, as long as nothing is known of what became of that."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from service.deliveries import Delivery, Subscription
+from service.domain.deliveries import Delivery, Subscription
 from service.store import rows
 from service.store.endpoints import hold_endpoint
 from service.store.engine import Transaction

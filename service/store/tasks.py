@@ -12,9 +12,10 @@ from dataclasses import replace
 from functools import partial
 
 from adapters.messages import Report
-from service.deliveries import Delivery, Subscription
-from service.event_log import Event
-from service.ledger import UNPRICED, Quote, Settle, settled
+from service.domain.deliveries import Delivery, Subscription
+from service.domain.event_log import Event
+from service.domain.ledger import UNPRICED, Quote, Settle, settled
+from service.domain.tasks import Placement, Task, TaskState, Verdict
 from service.store import rows
 from service.store.allowances import reserve
 from service.store.charges import open_charge, reopen_given_up, settle_charge
@@ -24,7 +25,6 @@ from service.store.event_log import write_event
 from service.store.repeats import TWINS_MS, repeated
 from service.store.room import Seat, lock_sends, seated
 from service.store.subscriptions import Message, insert_subscription, subscriptions_of, tell
-from service.tasks import Placement, Task, TaskState, Verdict
 
 CURRENT = "id = (SELECT task FROM placements WHERE id = :placement) AND placement = :placement"
 """The task whose current placement is this one."""

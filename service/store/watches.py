@@ -6,15 +6,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from service.deliveries import Delivery, Subscription
-from service.event_log import Event
+from service.domain.deliveries import Delivery, Subscription
+from service.domain.event_log import Event
+from service.domain.tasks import Placement, Task
 from service.store import rows
 from service.store.engine import Engine, Transaction
 from service.store.event_log import write_event
 from service.store.placements import LOOKED_AT
 from service.store.subscriptions import insert_subscription, tell
 from service.store.tasks import insert_task
-from service.tasks import Placement, Task
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from adapters.providers import PROVIDERS
-from service.findings import Finding, Level
+from service.domain.findings import Finding, Level
 from service.settings import Account
 
 KEYS = {"api_keys": ("me:client-key",)}

@@ -23,7 +23,7 @@ from service.cli.demo_runs import Run, plan
 from service.cli.demo_stage import Stage
 from service.cli.scenarios import SCENARIOS
 from service.cli.serving import bind, port_of, served
-from service.signing import new_secret, sign
+from service.keys.signing import new_secret, sign
 
 pytestmark = pytest.mark.anyio
 VIDEO = b"\0\0\0\x18ftypmp42"

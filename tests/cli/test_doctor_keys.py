@@ -14,8 +14,8 @@ from starlette.routing import Route
 
 from adapters.providers import PROVIDERS
 from service.cli.doctor_providers import check_providers
-from service.findings import Finding, Level
-from service.http import upstream_client
+from service.domain.findings import Finding, Level
+from service.network.http import upstream_client
 from service.settings import Settings
 from service.simulator import SimulatorSettings, create_simulator
 from tests.cli.findings import CLOSED, accounts

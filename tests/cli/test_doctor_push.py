@@ -10,11 +10,11 @@ import pytest
 
 from adapters.eventbridge import certificate_host
 from adapters.messages import Report, State
-from service.addresses import Address, read_address
 from service.cli.doctor_push import check_pushes
-from service.findings import Finding, Level
+from service.domain.findings import Finding, Level
+from service.domain.tasks import Verdict, advance
+from service.network.addresses import Address, read_address
 from service.settings import Settings
-from service.tasks import Verdict, advance
 from tests.cli.findings import CLOSED, KEYS, accounts, said
 from tests.service.nouns import NOW, opened, queued
 

@@ -12,12 +12,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from service.addresses import Address, read_address
 from service.cli.doctor_egress import check_egress, check_proxy
 from service.cli.doctor_reach import check_reach
-from service.findings import Finding, Level
-from service.http import upstream_client
-from service.proxy import parse_proxy
+from service.domain.findings import Finding, Level
+from service.network.addresses import Address, read_address
+from service.network.http import upstream_client
+from service.network.proxy import parse_proxy
 from service.settings import Settings
 from tests.cli.findings import CLOSED, KEYS, accounts, said
 from tests.world import serve

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from service.cli.doctor_storage import check_storage
-from service.findings import Level
+from service.domain.findings import Level
 from service.settings import Settings
 from service.store import Store
 from tests.cli.findings import KEYS, said

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from service.advice import EVENTS
+from service.doubts.advice import EVENTS
 from tests.cli.house import ADMIN, House, house
 from tests.cli.program import started
 

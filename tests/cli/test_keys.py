@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from service.cli import main
+from service.keys.signing import PREFIX
 from service.settings import scrub
-from service.signing import PREFIX
 from tests.cli.program import started, url_in
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from service.accounts.learning import ENOUGH
 from service.cli.tasks import print_record
-from service.learning import ENOUGH
 from tests.service.asking import created, record
 from tests.world import world
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from service.tell import EVENT_TYPES
+from service.domain.tell import EVENT_TYPES
 from tests.cli.house import House, house
 from tests.cli.listeners import listening, secret_in
 from tests.cli.receiver import Receiver, receiving

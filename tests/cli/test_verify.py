@@ -10,9 +10,9 @@ import pytest
 from click.testing import CliRunner, Result
 from standardwebhooks.webhooks import Webhook
 
-from service.asymmetric import new_signing_key, public_key_of
 from service.cli import main
-from service.signing import sign
+from service.keys.asymmetric import new_signing_key, public_key_of
+from service.keys.signing import sign
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYqr"
 OTHER = "whsec_" + "A" * 32

@@ -18,9 +18,9 @@ from scripts.bench.guard import run
 from scripts.bench.guard.addresses import is_public
 from scripts.bench.guard.readers import by_browsers, by_urllib
 from scripts.bench.guard.urls import hostile, ordinary
-from service import egress
-from service.egress import EgressPolicy, Refused, Target
-from service.guard import EgressGuard, Vetted
+from service.network import egress
+from service.network.egress import EgressPolicy, Refused, Target
+from service.network.guard import EgressGuard, Vetted
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 pytestmark = pytest.mark.anyio

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from service.allowances import Allowance
+from service.domain.allowances import Allowance
 from tests.service.asking import NATIVE, SHAPES, body_of
 from tests.world import SIMULATOR, World
 

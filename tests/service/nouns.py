@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from service.deliveries import Delivery, DeliveryState, Endpoint, Format, Subscription, receiver_of
-from service.lanes import Standing
+from service.domain.deliveries import Delivery, DeliveryState, Endpoint, Format, Subscription, receiver_of
+from service.domain.lanes import Standing
+from service.domain.tasks import NO_RESULT, Placement, Task, TaskState, Verdict, fail
 from service.store import Grant, Store
-from service.tasks import NO_RESULT, Placement, Task, TaskState, Verdict, fail
 from tests.service.postgres import ADDRESS, PostgresEngine
 
 NOW = 1_760_000_000_000

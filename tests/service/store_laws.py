@@ -12,13 +12,13 @@ from typing import Any
 
 from adapters import SHAPES
 from adapters.catalogue import builtin
-from service.deliveries import Delivery, Subscription
-from service.event_log import Event
-from service.receive import Receiver
+from service.domain.deliveries import Delivery, Subscription
+from service.domain.event_log import Event
+from service.domain.tasks import NEXT, OUTCOME_UNKNOWN, Task, TaskState, Verdict
+from service.domain.tell import RECOVERED, TYPES, Teller
 from service.store import Store
 from service.store.lookups import NEWEST
-from service.tasks import NEXT, OUTCOME_UNKNOWN, Task, TaskState, Verdict
-from service.tell import RECOVERED, TYPES, Teller
+from service.telling.receive import Receiver
 from tests.service.nouns import NOW, a_subscription
 
 Run = Callable[[Awaitable[Any]], Any]

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, precondition, rule
 
 from adapters.messages import ENDED, Category, Failure, Report, State
-from service.deliveries import Attempt, DeliveryState
-from service.reopen import reason_for, reopen
+from service.domain.deliveries import Attempt, DeliveryState
+from service.domain.tasks import OUTCOME_UNKNOWN, TASK_EXPIRED, Placement, Task, TaskState, Verdict
+from service.doubts.reopen import reason_for, reopen
 from service.store import Store
 from service.store.room import Seat
-from service.tasks import OUTCOME_UNKNOWN, TASK_EXPIRED, Placement, Task, TaskState, Verdict
 from tests.service.nouns import a_placement, a_task, due_now
 from tests.service.store_laws import Run, Send, View, Watched, nth
 
@@ -189,7 +189,7 @@ class StoreMachine(RuleBasedStateMachine):
             self.it.won_by(self.it.receiver.give_up(task, TASK_EXPIRED, "look", **how))
 
     async def heard(self, task: Task, send: Send, report: Report, last_word: bool) -> Task | None:
-        """As a look does it (`service.poll`), with the task as it was read before."""
+        """As a look does it (`service.looking.poll`), with the task as it was read before."""
         moved = await self.it.receiver.report(task, report, "look", placement=send.id, last_word=last_word)
         final = report.state in ENDED and (report.state is not State.SUCCEEDED or last_word or bool(report.video_url))
         if moved is None and final and (task.ended or send.id != task.placement):

@@ -12,11 +12,11 @@ import httpx
 import pytest
 
 from adapters.providers import PROVIDERS
-from service.reopen import reopen
+from service.domain.tasks import OUTCOME_UNKNOWN, TASK_EXPIRED, Task, TaskState, Verdict, fail
+from service.doubts.reopen import reopen
 from service.simulator.markers import read_words
 from service.simulator.world import Plan
 from service.store import Road, Seat, Store
-from service.tasks import OUTCOME_UNKNOWN, TASK_EXPIRED, Task, TaskState, Verdict, fail
 from tests.service.asking import NATIVE, SILENT, create, created, events, only_task, record, told
 from tests.service.lost import unlisted
 from tests.service.nouns import ENGINES, NOW, kept, latest, opened, placement_of

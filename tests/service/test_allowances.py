@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.allowances import Allowance, Budget, Limit, Period, Standing, read_budget
-from service.ledger import MICROS, Quote
+from service.domain.allowances import Allowance, Budget, Limit, Period, Standing, read_budget
+from service.domain.ledger import MICROS, Quote
 
 USD = Budget(20 * MICROS, "USD", Period.MONTH)
 

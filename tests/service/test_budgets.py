@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from service.allowances import Allowance, Period, read_budget
+from service.domain.allowances import Allowance, Period, read_budget
 from service.store.lookups import NEWEST
 from tests.service.asking import NATIVE, body_of, error_code, paths, record
 from tests.service.prices import asked, bought, priced

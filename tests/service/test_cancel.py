@@ -13,8 +13,8 @@ import pytest
 
 from adapters.messages import Report, State
 from adapters.providers import PROVIDERS
+from service.domain.tasks import Task, TaskState, Verdict, advance
 from service.store import Seat, Store
-from service.tasks import Task, TaskState, Verdict, advance
 from tests.service.asking import created, record, told
 from tests.service.nouns import ENGINES, NOW, a_task, latest, opened
 from tests.world import ADMIN, World, accounts, world

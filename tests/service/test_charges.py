@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from service.allowances import Allowance, read_budget
+from service.domain.allowances import Allowance, read_budget
 from tests.service.asking import NATIVE, record
 from tests.service.elsewhere import OWN_KEY, at_provider, watched
 from tests.service.prices import bought, charges, priced

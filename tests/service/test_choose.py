@@ -11,9 +11,9 @@ import pytest
 from adapters import PROVIDERS, SHAPES
 from adapters.catalogue import builtin
 from adapters.messages import Request
-from service.choose import choose
+from service.accounts.upstream import Upstream
 from service.errors import Refused
-from service.upstream import Upstream
+from service.sending.choose import choose
 
 NATIVE = "/api/v1/services/aigc/video-generation/video-synthesis"
 CATALOGUE = builtin()

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.providers import PROVIDERS
-from service.completion import FULL, Completion
-from service.look_times import look_pause
+from service.domain.completion import FULL, Completion
+from service.domain.look_times import look_pause
 from service.store import Store
 from tests.service.nouns import ENGINES, opened
 

@@ -12,14 +12,14 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from adapters.messages import Report, State, Usage
-from service.ledger import MICROS, Quote
+from service.domain.ledger import MICROS, Quote
+from service.domain.tasks import OUTCOME_UNKNOWN, Task, TaskState, Verdict, advance, fail
 from service.openapi import document
 from service.store import Store
 from service.store.charges import keep_quote
 from service.store.costs import By, Spent
 from service.store.engine import Transaction
 from service.store.tasks import insert_placement
-from service.tasks import OUTCOME_UNKNOWN, Task, TaskState, Verdict, advance, fail
 from tests.service.asking import body_of
 from tests.service.nouns import ENGINES, a_placement, a_task, opened
 from tests.service.prices import bought, priced

@@ -17,8 +17,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from service.backoff import DELIVERY_DELAYS
-from service.deliver import DEADLINE_SECONDS, LEASE_MS
-from service.outcomes import read_retry_after
+from service.telling.deliver import DEADLINE_SECONDS, LEASE_MS
+from service.telling.outcomes import read_retry_after
 from tests.service.asking import created, record, told
 from tests.world import ADMIN, KEY, OTHER_KEY, World, serve, world
 

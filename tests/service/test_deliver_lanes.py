@@ -15,10 +15,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from service.deliveries import DeliveryState
+from service.domain.deliveries import DeliveryState
+from service.domain.tasks import OUTCOME_UNKNOWN as UNKNOWN
+from service.domain.tasks import TaskState, Verdict, fail
 from service.store.lookups import NEWEST
-from service.tasks import OUTCOME_UNKNOWN as UNKNOWN
-from service.tasks import TaskState, Verdict, fail
 from service.worker import Worker
 from tests.service.nouns import a_message, a_placement, a_subscription, a_task
 from tests.world import World, serve, world

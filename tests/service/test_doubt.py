@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from adapters.providers import PROVIDERS
-from service.tasks import Verdict
+from service.domain.tasks import Verdict
 from tests.service.asking import ACEDATA, create, created, events, id_of, record, told
 from tests.world import World, world
 

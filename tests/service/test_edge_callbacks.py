@@ -12,7 +12,7 @@ import httpx
 import pytest
 from hypothesis import strategies as st
 
-from service.signing import CallbackTokens
+from service.keys.signing import CallbackTokens
 from service.store.placements import CALLBACKS_KEPT
 from tests.service.asking import created, record, told
 from tests.service.examples import run_examples

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.addresses import CLOSED_V4, CLOSED_V6, AllowEntry, parse_allow, why_closed
-from service.egress import EgressPolicy, Refused, Target
+from service.network.addresses import CLOSED_V4, CLOSED_V6, AllowEntry, parse_allow, why_closed
+from service.network.egress import EgressPolicy, Refused, Target
 
 CLOSED = """
 0.0.0.0 0.1.2.3 0.255.255.255 10.0.0.0 10.0.0.1 10.255.255.255 100.64.0.0 100.100.100.200 100.127.255.255

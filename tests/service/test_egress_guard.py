@@ -12,12 +12,12 @@ import httpcore
 import httpx
 import pytest
 
-from service.addresses import Address, parse_allow
-from service.egress import EgressPolicy, Refused, Target
-from service.guard import EgressGuard, SystemResolver, guarded_network
-from service.http import Lost, NotSent, egress_client, send_once
-from service.network import Elsewhere
-from service.pool import OriginTransport
+from service.network.addresses import Address, parse_allow
+from service.network.dialling import Elsewhere
+from service.network.egress import EgressPolicy, Refused, Target
+from service.network.guard import EgressGuard, SystemResolver, guarded_network
+from service.network.http import Lost, NotSent, egress_client, send_once
+from service.network.pool import OriginTransport
 from tests.service.asking import create, created, record
 from tests.service.loopback import Names, certified, receiving, saying
 from tests.world import world

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from service.addresses import Address, parse_allow
-from service.egress import EgressPolicy, Refused
-from service.guard import EgressGuard
-from service.http import Hindered, NotSent, Reply, egress_client, send_once
-from service.proxy import Proxy, parse_proxy, proxy_of
+from service.network.addresses import Address, parse_allow
+from service.network.egress import EgressPolicy, Refused
+from service.network.guard import EgressGuard
+from service.network.http import Hindered, NotSent, Reply, egress_client, send_once
+from service.network.proxy import Proxy, parse_proxy, proxy_of
 from service.settings import Settings, SettingsError, load
 from tests.service.hostile.tls import Authority
 from tests.service.loopback import Receiver, receiving, saying, silence

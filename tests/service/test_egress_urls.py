@@ -9,9 +9,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from service.addresses import parse_allow, read_address
-from service.egress import EgressPolicy, Refused, Target, egress_policy
-from service.guard import EgressGuard
+from service.network.addresses import parse_allow, read_address
+from service.network.egress import EgressPolicy, Refused, Target, egress_policy
+from service.network.guard import EgressGuard
 from service.settings import Settings
 from tests.service.loopback import Names
 

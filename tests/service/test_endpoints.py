@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from service.answers import digest
+from service.sending.answers import digest
 from tests.world import ADMIN, KEY, OTHER_KEY, SECRET, World, world
 
 pytestmark = pytest.mark.anyio

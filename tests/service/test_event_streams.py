@@ -12,9 +12,9 @@ import httpx
 import pytest
 from starlette.types import Message
 
-from service import follow
 from service.app import create_app
 from service.routes import event_log
+from service.telling import follow
 from tests.service.asking import create, created, id_of
 from tests.service.nouns import a_task
 from tests.service.streaming import SSE, online, reading

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from service.look_times import LATE_MS
+from service.domain.look_times import LATE_MS
 from tests.service.asking import created, record, told
 from tests.service.test_stalled import Outage, events, placement, state
 from tests.world import World, world

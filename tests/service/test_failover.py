@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from adapters.messages import Category
-from service.allowances import Allowance
-from service.failover import NATURE
+from service.domain.allowances import Allowance
+from service.sending.failover import NATURE
 from tests.service.asking import body_of, created, error_code, events, id_of, only_task, paths, record, told
 from tests.world import World, accounts, world
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.header_rules import MOST, wrong_headers
+from service.domain.header_rules import MOST, wrong_headers
 
 OURS = ("Host", "Content-Length", "content-type", "Transfer-Encoding", "Connection", "Keep-Alive", "TE", "Trailer")
 OURS += ("Upgrade", "Expect", "Cookie", "Proxy-Authorization", "webhook-signature", "Webhook-Id", "Accept-Encoding")

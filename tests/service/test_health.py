@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.providers import PROVIDERS
-from service.health import LONG_SILENT_MS, SILENT_LOOKS, SILENT_MS, Health
-from service.look_times import LAST_CALL_MS, LATE_MS, UNHEARD_LOOKS, UNHEARD_MS, LookTimes, stalled
-from service.tasks import Placement, Verdict
+from service.accounts.health import LONG_SILENT_MS, SILENT_LOOKS, SILENT_MS, Health
+from service.domain.look_times import LAST_CALL_MS, LATE_MS, UNHEARD_LOOKS, UNHEARD_MS, LookTimes, stalled
+from service.domain.tasks import Placement, Verdict
 
 NOW = 1_760_000_000_000
 PROVIDER = PROVIDERS["laozhang"]

@@ -8,10 +8,10 @@ from random import Random
 import httpx
 import pytest
 
-from service.addresses import parse_allow
-from service.egress import EgressPolicy
-from service.guard import EgressGuard
-from service.http import EXCERPT, NoReply, Reply, egress_client, send_once
+from service.network.addresses import parse_allow
+from service.network.egress import EgressPolicy
+from service.network.guard import EgressGuard
+from service.network.http import EXCERPT, NoReply, Reply, egress_client, send_once
 from tests.service.hostile.kinds import asked
 from tests.service.jumping import JumpingLoop
 from tests.service.loopback import Names

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 import httpx
 import pytest
 
-from service.addresses import parse_allow
-from service.egress import EgressPolicy
-from service.guard import EgressGuard
-from service.http import Reply, egress_client, send_once
+from service.network.addresses import parse_allow
+from service.network.egress import EgressPolicy
+from service.network.guard import EgressGuard
+from service.network.http import Reply, egress_client, send_once
 from tests.service.hostile.kinds import reset
 from tests.service.hostile.tls import HOST, Authority
 from tests.service.jumping import JumpingLoop

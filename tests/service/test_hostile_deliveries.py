@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from service import deliver
+from service.telling import deliver
 from tests.service.asking import record
 from tests.service.hostile.kinds import Kind
 from tests.service.hostile.replies import BOMBS, ENDLESS, FRAMING, HEADERS, LEADING, PROTOCOLS

@@ -11,10 +11,10 @@ import tracemalloc
 import httpx
 import pytest
 
-from service.addresses import parse_allow
-from service.egress import EgressPolicy
-from service.guard import EgressGuard
-from service.http import EXCERPT, MAX_HEADER, MAX_HEADERS, NoReply, Reply, egress_client, send_once
+from service.network.addresses import parse_allow
+from service.network.egress import EgressPolicy
+from service.network.guard import EgressGuard
+from service.network.http import EXCERPT, MAX_HEADER, MAX_HEADERS, NoReply, Reply, egress_client, send_once
 from tests.service.hostile.kinds import Kind
 from tests.service.hostile.replies import BOMBS, ENDLESS, FRAMING, HEADERS, LEADING, PROTOCOLS
 from tests.service.hostile.serving import hostile

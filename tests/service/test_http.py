@@ -10,10 +10,10 @@ import httpx
 import pytest
 
 from adapters.messages import Request
-from service.addresses import parse_allow
-from service.egress import EgressPolicy
-from service.guard import EgressGuard
-from service.http import (
+from service.network.addresses import parse_allow
+from service.network.egress import EgressPolicy
+from service.network.guard import EgressGuard
+from service.network.http import (
     EXCERPT,
     Lost,
     NoReply,
@@ -25,7 +25,7 @@ from service.http import (
     upstream_client,
     upstream_request,
 )
-from service.pool import OriginTransport, Reuse
+from service.network.pool import OriginTransport, Reuse
 from tests.service.loopback import (
     OK,
     Answer,

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.backoff import DELIVERY_DELAYS, SPREAD
-from service.deliveries import receiver_of
-from service.lanes import (
+from service.domain.deliveries import receiver_of
+from service.domain.lanes import (
     DAY_MS,
     ENOUGH,
     FOREVER,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from service.learning import ENOUGH
+from service.accounts.learning import ENOUGH
 from tests.service.asking import created, record, told
 from tests.world import World, world
 

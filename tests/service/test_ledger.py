@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from adapters.catalogue import builtin
 from adapters.messages import Category, Failure, Report, State, Usage
-from service.ledger import MICROS, UNPRICED, Charge, decimal_of, micros, quote_of, settled
-from service.price import Cost
-from service.tasks import NO_RESULT, NOT_ACCEPTED, OUTCOME_UNKNOWN, TASK_EXPIRED, Verdict
+from service.domain.ledger import MICROS, UNPRICED, Charge, decimal_of, micros, quote_of, settled
+from service.domain.price import Cost
+from service.domain.tasks import NO_RESULT, NOT_ACCEPTED, OUTCOME_UNKNOWN, TASK_EXPIRED, Verdict
 
 CHARGE = Charge(
     "placement", "task", "env:first", "apiyi", "wan2.7-t2v", 1, "USD", "1080P", per_second=140_000, estimate=700_000

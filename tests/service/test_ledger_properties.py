@@ -14,12 +14,12 @@ import pytest
 from hypothesis import strategies as st
 
 from adapters.messages import Category, Failure, Report, State, Usage
-from service.allowances import Allowance, Budget, Limited, Period
-from service.ledger import Charge, Quote
+from service.domain.allowances import Allowance, Budget, Limited, Period
+from service.domain.ledger import Charge, Quote
+from service.domain.tasks import OUTCOME_UNKNOWN, Task, TaskState, Verdict, advance, fail
 from service.store import Seat, Store
 from service.store import rows as columns_of
 from service.store.costs import By
-from service.tasks import OUTCOME_UNKNOWN, Task, TaskState, Verdict, advance, fail
 from tests.service.examples import run_examples
 from tests.service.nouns import ENGINES, NOW, a_placement, a_task, opened
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.links import DAY_MS, expires_at, with_link
+from service.domain.links import DAY_MS, expires_at, with_link
 from service.simulator import SimulatorSettings
 from tests.service.asking import created, record
 from tests.world import World, world

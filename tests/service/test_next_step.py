@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from adapters.messages import Category, Failure
-from service.advice import ENDED, next_step
-from service.reopen import RISK
-from service.tasks import NO_RESULT, NOT_ACCEPTED, OUTCOME_UNKNOWN, TASK_EXPIRED, TaskState, Verdict, fail
+from service.domain.tasks import NO_RESULT, NOT_ACCEPTED, OUTCOME_UNKNOWN, TASK_EXPIRED, TaskState, Verdict, fail
+from service.doubts.advice import ENDED, next_step
+from service.doubts.reopen import RISK
 from tests.service.asking import created, record
 from tests.service.nouns import NOW, a_placement, a_task
 from tests.world import world

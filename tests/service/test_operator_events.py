@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from service.advice import EVENTS
+from service.doubts.advice import EVENTS
 from service.store import Store
 from service.store.lookups import NEWEST
 from tests.architecture import read

@@ -6,8 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.outcomes import HEADERS_KEPT, HIDDEN, REPLY_KEPT, Outcome, kept_body, kept_headers, read_reply, secrets_in
-from service.phases import Phases
+from service.network.phases import Phases
+from service.telling.outcomes import (
+    HEADERS_KEPT,
+    HIDDEN,
+    REPLY_KEPT,
+    Outcome,
+    kept_body,
+    kept_headers,
+    read_reply,
+    secrets_in,
+)
 
 NOW = 1_760_000_000_000
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.pacing import RECOVERY_MS, Bucket
+from service.accounts.pacing import RECOVERY_MS, Bucket
 
 NOW = 1_760_000_000_000
 rates = st.sampled_from([0.1, 0.8, 1.0, 2.5, 10.0, 100.0])

@@ -7,11 +7,11 @@ import asyncio
 import httpx
 import pytest
 
-from service.addresses import Address, parse_allow, read_address
-from service.egress import EgressPolicy
-from service.guard import EgressGuard
-from service.http import Lost, NotSent, Reply, egress_client, send_once
-from service.phases import Phases
+from service.network.addresses import Address, parse_allow, read_address
+from service.network.egress import EgressPolicy
+from service.network.guard import EgressGuard
+from service.network.http import Lost, NotSent, Reply, egress_client, send_once
+from service.network.phases import Phases
 from tests.service.loopback import Asked, Names, certified, fine, hang_up, receiving, silence
 
 pytestmark = pytest.mark.anyio

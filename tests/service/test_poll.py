@@ -12,8 +12,8 @@ import pytest
 from hypothesis import strategies as st
 
 from adapters.providers import PROVIDERS
-from service.poll import LEASE_MS
-from service.upstream import LOOK_SECONDS
+from service.accounts.upstream import LOOK_SECONDS
+from service.looking.poll import LEASE_MS
 from tests.service.asking import ACEDATA, SILENT, created, record, told
 from tests.service.examples import run_examples
 from tests.world import World, world

@@ -11,8 +11,8 @@ import httpx
 import pytest
 from starlette.requests import Request
 
+from service.domain.tasks import Task
 from service.routes.holding import wait_asked
-from service.tasks import Task
 from tests.service.asking import created
 from tests.world import OTHER_KEY, World, world
 

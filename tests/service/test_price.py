@@ -8,7 +8,7 @@ import pytest
 
 from adapters.catalogue import Catalogue, builtin
 from adapters.messages import Kind, Media, Submission
-from service.price import Cost, cost
+from service.domain.price import Cost, cost
 from tests.service.prices import priced
 
 EDITS = "".join(

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.messages import Kind, Media, Report, State, Submission, Usage
-from service.proof import SKEW_MS, Candidate, Doubt, Standing, fits, prove, span_of
-from service.tasks import Placement, Verdict
+from service.domain.proof import SKEW_MS, Candidate, Doubt, Standing, fits, prove, span_of
+from service.domain.tasks import Placement, Verdict
 
 NOW = 1_760_000_000_000
 MODEL = "wan2.6-t2v"

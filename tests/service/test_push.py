@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from adapters.providers import PROVIDERS
-from service.certificates import KEPT_MS, PAUSE_MS
+from service.looking.certificates import KEPT_MS, PAUSE_MS
 from service.simulator.eventbridge import CERTIFICATE_URL, certificate, event_of, signed
 from tests.service.asking import created, record, told
 from tests.world import PUBLIC_URL, World, world

@@ -8,9 +8,9 @@ from typing import Any, cast
 import pytest
 
 from adapters.messages import State
-from service.poll import Look, LookQueue
-from service.queries import QueryQueue
-from service.sweep import Leaf, SweepQueue
+from service.looking.poll import Look, LookQueue
+from service.looking.queries import QueryQueue
+from service.looking.sweep import Leaf, SweepQueue
 
 pytestmark = pytest.mark.anyio
 HINTED, OTHER, PAGE = Look("hinted", ()), Look("other", ()), Leaf(State.RUNNING, 0)

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from adapters import SHAPES
 from adapters.catalogue import builtin
 from adapters.messages import Category, Failure, Report, State
-from service.deliveries import Delivery, Format
-from service.receive import Receiver
+from service.domain.deliveries import Delivery, Format
+from service.domain.tasks import NO_RESULT, OUTCOME_UNKNOWN, Task, TaskState, Verdict, advance
+from service.domain.tell import Teller
 from service.store import Store
 from service.store.lookups import NEWEST
-from service.tasks import NO_RESULT, OUTCOME_UNKNOWN, Task, TaskState, Verdict, advance
-from service.tell import Teller
+from service.telling.receive import Receiver
 from tests.service.nouns import NOW, a_subscription, a_task, kept, latest, placement_of, queued
 
 pytestmark = pytest.mark.anyio

@@ -12,10 +12,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from service.deliveries import Delivery
-from service.lanes import FIRST_PAUSE, TRIES
-from service.tasks import OUTCOME_UNKNOWN as UNKNOWN
-from service.tasks import TaskState, Verdict, fail
+from service.domain.deliveries import Delivery
+from service.domain.lanes import FIRST_PAUSE, TRIES
+from service.domain.tasks import OUTCOME_UNKNOWN as UNKNOWN
+from service.domain.tasks import TaskState, Verdict, fail
 from tests.service.loopback import Asked, fine, receiving
 from tests.service.nouns import a_message, a_placement, a_subscription, a_task
 from tests.world import World, serve, world

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from service.replay import RELEASED_AT_ONCE, pace
+from service.telling.replay import RELEASED_AT_ONCE, pace
 from tests.service.asking import created, record
 from tests.service.nouns import an_endpoint
 from tests.world import ADMIN, OTHER_KEY, World, world

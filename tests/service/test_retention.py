@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from service.retention import PAUSE_MS, ROUND_MS, ROWS_AT_ONCE, TASKS_AT_ONCE, Step
+from service.keeping.retention import PAUSE_MS, ROUND_MS, ROWS_AT_ONCE, TASKS_AT_ONCE, Step
 from tests.service.asking import created
 from tests.world import World, world
 
@@ -67,7 +67,7 @@ async def test_zero_keeps_for_ever(tmp_path: Path) -> None:
 async def test_a_round_is_paced_and_the_next_one_comes_in_an_hour(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.retention.TASKS_AT_ONCE", 2)
+    monkeypatch.setattr("service.keeping.retention.TASKS_AT_ONCE", 2)
     async with world(tmp_path, keep_tasks_days=7) as it:
         for _ in range(5):
             await delivered(it)

@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from adapters.messages import Category, Failure, Report, State
-from service.allowances import Allowance, read_budget
-from service.tasks import TaskState
+from service.domain.allowances import Allowance, read_budget
+from service.domain.tasks import TaskState
 from tests.service.asking import body_of, created, id_of, paths, record, told
 from tests.service.prices import priced
 from tests.world import World, accounts, world

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from service import app
-from service.tasks import Task
+from service.domain.tasks import Task
 from tests.service.asking import created, record
 from tests.world import world
 

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from service.allowances import UNLIMITED, Allowance, read_budget
+from service.domain.allowances import UNLIMITED, Allowance, read_budget
 from tests.service.asking import body_of, created, id_of, record, told
 from tests.service.lost import unlisted
 from tests.service.prices import priced

@@ -152,7 +152,7 @@ def full(verb: Any, times: int) -> Any:
 async def test_what_was_not_accepted_is_no_doubt_while_it_cannot_be_written_down(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str
 ) -> None:
-    monkeypatch.setattr("service.onward.KEEP_AGAIN", (0.0,) * 5)
+    monkeypatch.setattr("service.sending.onward.KEEP_AGAIN", (0.0,) * 5)
     async with world(tmp_path) as it:
         store = it.ringback.store.sends
         setattr(store, verb, full(getattr(store, verb), 3))
@@ -206,7 +206,7 @@ async def test_a_no_that_comes_after_its_task_moved_on_costs_nothing(tmp_path: P
 async def test_a_paid_task_outlives_a_disk_that_is_full_for_a_while(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.onward.KEEP_AGAIN", (0.0,) * 5)
+    monkeypatch.setattr("service.sending.onward.KEEP_AGAIN", (0.0,) * 5)
     async with world(tmp_path) as it:
         it.ringback.store.tasks.accepted = full(it.ringback.store.tasks.accepted, 3)  # type: ignore[method-assign]
         task_id = await created(it, "seconds=5")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from adapters.catalogue import builtin
-from service.allowances import Allowance
+from service.domain.allowances import Allowance
 from tests.service.asking import SHAPES, body_of, created, error_code, paths, record
 from tests.world import OTHER_KEY, World, world
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from service.deliveries import Delivery, Subscription
-from service.tasks import OUTCOME_UNKNOWN, Task, TaskState, Verdict, fail
+from service.domain.deliveries import Delivery, Subscription
+from service.domain.tasks import OUTCOME_UNKNOWN, Task, TaskState, Verdict, fail
 from tests.service.nouns import a_message, a_placement, a_subscription, a_task
 from tests.service.test_endpoint_keys import endpoint
 from tests.world import ADMIN, World, world

@@ -12,11 +12,7 @@ import httpx
 import pytest
 
 from adapters.messages import Category, Failure, Report, State
-from service.reopen import RISK, reason_for, reopen
-from service.simulator.markers import read_words
-from service.simulator.world import Plan
-from service.store import Store
-from service.tasks import (
+from service.domain.tasks import (
     ENDED,
     NO_RESULT,
     NOT_ACCEPTED,
@@ -28,6 +24,10 @@ from service.tasks import (
     advance,
     fail,
 )
+from service.doubts.reopen import RISK, reason_for, reopen
+from service.simulator.markers import read_words
+from service.simulator.world import Plan
+from service.store import Store
 from tests.service.asking import NATIVE, created, record, told
 from tests.service.lost import unlisted
 from tests.service.nouns import ENGINES, NOW, a_task, kept, latest, opened, placement_of

@@ -10,9 +10,9 @@ import httpx
 import pytest
 
 from adapters.messages import Report, State, Usage
-from service.ledger import MICROS, Quote
+from service.domain.ledger import MICROS, Quote
+from service.domain.tasks import OUTCOME_UNKNOWN, Task, Verdict, fail
 from service.store import Store
-from service.tasks import OUTCOME_UNKNOWN, Task, Verdict, fail
 from tests.service.asking import record
 from tests.service.lost import unlisted
 from tests.service.nouns import ENGINES, NOW, a_placement, a_task, opened

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from itsdangerous import Signer
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from service.asymmetric import PRIVATE, PUBLIC, fits, new_signing_key, public_key_of, sign_part
-from service.signing import HEADERS, CallbackTokens, Reason, new_secret, sign, verify
+from service.keys.asymmetric import PRIVATE, PUBLIC, fits, new_signing_key, public_key_of, sign_part
+from service.keys.signing import HEADERS, CallbackTokens, Reason, new_secret, sign, verify
 
 NOW = 1_700_000_000
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()

@@ -12,10 +12,10 @@ from uuid import uuid4
 import pytest
 
 from adapters.messages import Category, Failure, Report, State
-from service.allowances import UNLIMITED, Allowance, Budget, Limited, Period
-from service.ledger import MICROS, UNPRICED, Quote
+from service.domain.allowances import UNLIMITED, Allowance, Budget, Limited, Period
+from service.domain.ledger import MICROS, UNPRICED, Quote
+from service.domain.tasks import OUTCOME_UNKNOWN, Task, TaskState, Verdict, advance, fail
 from service.store import Seat, Store
-from service.tasks import OUTCOME_UNKNOWN, Task, TaskState, Verdict, advance, fail
 from tests.service.nouns import ENGINES, NOW, a_placement, a_task, opened
 
 pytestmark = pytest.mark.anyio

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from service.deliveries import Attempt, Delivery, DeliveryState
+from service.domain.deliveries import Attempt, Delivery, DeliveryState
+from service.domain.tasks import Verdict
 from service.store import Store
 from service.store.lookups import NEWEST
-from service.tasks import Verdict
 from tests.service.nouns import ENGINES, NOW, a_message, a_placement, a_subscription, a_task, due_now, ended, opened
 
 pytestmark = pytest.mark.anyio

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from service.domain.tasks import OUTCOME_UNKNOWN, Task, TaskState, Verdict, fail
 from service.store import Queue, Seat, Store
-from service.tasks import OUTCOME_UNKNOWN, Task, TaskState, Verdict, fail
 from tests.service.nouns import ENGINES, NOW, kept, latest, opened, placement_of, queued
 
 pytestmark = pytest.mark.anyio

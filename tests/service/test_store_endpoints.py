@@ -9,11 +9,20 @@ from typing import Any
 
 import pytest
 
-from service.deliveries import RUNNING, Delivery, DeliveryState, DisabledBy, Endpoint, Format, Signature, Subscription
+from service.domain.deliveries import (
+    RUNNING,
+    Delivery,
+    DeliveryState,
+    DisabledBy,
+    Endpoint,
+    Format,
+    Signature,
+    Subscription,
+)
+from service.domain.tasks import NO_RESULT, Task, TaskState, Verdict, fail
 from service.store import Store
 from service.store.keys import Key
 from service.store.lookups import NEWEST
-from service.tasks import NO_RESULT, Task, TaskState, Verdict, fail
 from tests.service.nouns import (
     ENGINES,
     NOW,

@@ -12,12 +12,12 @@ import pytest
 from adapters import SHAPES
 from adapters.catalogue import builtin
 from adapters.messages import Report, State
-from service.event_log import Event
+from service.domain.event_log import Event
+from service.domain.tasks import TASK_EXPIRED, Task, TaskState, Verdict, advance, fail
+from service.domain.tell import Teller
 from service.store import Store
 from service.store.engine import Transaction
 from service.store.event_log import LogPage, write_event
-from service.tasks import TASK_EXPIRED, Task, TaskState, Verdict, advance, fail
-from service.tell import Teller
 from tests.service.nouns import ENGINES, NOW, a_message, a_watched, opened, queued, watched
 
 pytestmark = pytest.mark.anyio

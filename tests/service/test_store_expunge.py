@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from adapters.messages import Listing, Report, State
-from service.deliveries import Attempt, Delivery, DeliveryState
+from service.domain.deliveries import Attempt, Delivery, DeliveryState
+from service.domain.ledger import Quote
+from service.domain.tasks import OUTCOME_UNKNOWN, Task, TaskState, Verdict, advance, fail
 from service.errors import Refused
-from service.ledger import Quote
 from service.store import Store
 from service.store.costs import By
 from service.store.lookups import NEWEST
-from service.tasks import OUTCOME_UNKNOWN, Task, TaskState, Verdict, advance, fail
 from tests.service.nouns import (
     ENGINES,
     NOW,

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from service.deliveries import Attempt, Delivery, DeliveryState
-from service.lanes import Lane, Pause, Standing
+from service.domain.deliveries import Attempt, Delivery, DeliveryState
+from service.domain.lanes import Lane, Pause, Standing
+from service.domain.tasks import Verdict
 from service.store import Grant, Store
 from service.store.lanes import note_failure, note_success
-from service.tasks import Verdict
 from tests.service.nouns import ENGINES, NOW, a_message, a_placement, a_subscription, a_task, due_now, ended, opened
 
 pytestmark = pytest.mark.anyio

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from adapters.messages import Listing
-from service.deliveries import Attempt, DeliveryState
-from service.lanes import Standing
+from service.domain.deliveries import Attempt, DeliveryState
+from service.domain.lanes import Standing
+from service.domain.tasks import OUTCOME_UNKNOWN as UNKNOWN
+from service.domain.tasks import Task, TaskState, Verdict, fail
 from service.store import Key, Queue, Seat, Store
 from service.store.lookups import NEWEST
-from service.tasks import OUTCOME_UNKNOWN as UNKNOWN
-from service.tasks import Task, TaskState, Verdict, fail
 from tests.service.nouns import (
     ENGINES,
     NOW,

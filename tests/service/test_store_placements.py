@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from adapters.messages import Report, State
+from service.domain.tasks import NO_RESULT, Verdict, advance, fail
 from service.store import Queue, Store
 from service.store.placements import CALLBACKS_KEPT
-from service.tasks import NO_RESULT, Verdict, advance, fail
 from tests.service.nouns import ENGINES, NOW, kept, opened, placement_of, queued
 
 pytestmark = pytest.mark.anyio

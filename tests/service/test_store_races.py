@@ -13,14 +13,14 @@ from uuid import uuid4
 import pytest
 
 from adapters.messages import Category, Failure, Report, State
-from service.ledger import settled
-from service.reopen import reopen
-from service.retry import again
+from service.domain.ledger import settled
+from service.domain.tasks import OUTCOME_UNKNOWN, Placement, Task, TaskState, Verdict, advance, fail
+from service.doubts.reopen import reopen
+from service.sending.retry import again
 from service.store import Road, Seat, Store
 from service.store.doubts import DoubtVerbs
 from service.store.engine import Engine, Transaction, Verb
 from service.store.lookups import NEWEST
-from service.tasks import OUTCOME_UNKNOWN, Placement, Task, TaskState, Verdict, advance, fail
 from tests.service.nouns import (
     ENGINES,
     NOW,

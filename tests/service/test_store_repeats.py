@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from adapters.messages import Category, Failure, Report, State
-from service.deliveries import Format
+from service.domain.deliveries import Format
+from service.domain.tasks import Task, Verdict, advance, fail
 from service.store import Store
 from service.store.lookups import NEWEST
 from service.store.repeats import KEYS_KEPT_MS, TWINS_MS
-from service.tasks import Task, Verdict, advance, fail
 from tests.service.nouns import ENGINES, NOW, a_message, a_placement, a_subscription, a_task, latest, opened, queued
 
 pytestmark = pytest.mark.anyio

@@ -11,12 +11,12 @@ from uuid import uuid4
 
 import pytest
 
-from service.deliveries import Attempt, Delivery, DeliveryState, DisabledBy, Endpoint
-from service.replays import Replay, ReplayState, Selection, Skipped
+from service.domain.deliveries import Attempt, Delivery, DeliveryState, DisabledBy, Endpoint
+from service.domain.replays import Replay, ReplayState, Selection, Skipped
+from service.domain.tasks import Verdict
 from service.store import Store
 from service.store.lookups import NEWEST
 from service.store.queues import Queue
-from service.tasks import Verdict
 from tests.service.nouns import ENGINES, NOW, a_message, a_placement, a_subscription, a_task, an_endpoint, ended, opened
 
 pytestmark = pytest.mark.anyio

@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 
 from adapters.messages import Report, State
-from service.deliveries import Attempt, Delivery, DeliveryState
-from service.event_log import Event
-from service.ledger import Quote
-from service.replays import Replay, ReplayState, Selection
+from service.domain.deliveries import Attempt, Delivery, DeliveryState
+from service.domain.event_log import Event
+from service.domain.ledger import Quote
+from service.domain.replays import Replay, ReplayState, Selection
+from service.domain.tasks import OUTCOME_UNKNOWN, Task, TaskState, Verdict, advance, fail
 from service.store import Store
 from service.store.costs import By
 from service.store.event_log import write_event
 from service.store.lookups import NEWEST
-from service.tasks import OUTCOME_UNKNOWN, Task, TaskState, Verdict, advance, fail
 from tests.service.nouns import ENGINES, NOW, a_message, a_placement, a_subscription, a_task, latest, opened
 
 pytestmark = pytest.mark.anyio

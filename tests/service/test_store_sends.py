@@ -13,13 +13,13 @@ from uuid import uuid4
 import pytest
 
 from adapters.messages import Report, State
-from service.ledger import settled
-from service.reopen import reopen
-from service.retry import again
+from service.domain.ledger import settled
+from service.domain.tasks import Placement, Task, TaskState, Verdict, advance
+from service.doubts.reopen import reopen
+from service.sending.retry import again
 from service.store import Placed, Road, Seat, Store
 from service.store.room import heads
 from service.store.sqlite import SqliteTransaction, connect, migrate
-from service.tasks import Placement, Task, TaskState, Verdict, advance
 from tests.service.nouns import ENGINES, NOW, a_placement, a_task, kept, latest, opened, placement_of, queued
 
 pytestmark = pytest.mark.anyio

@@ -16,12 +16,12 @@ import pytest
 import sqlite_utils
 from sqlite_utils.migrations import Migrations
 
-from service.deliveries import DeliveryState, Format, Subscription
+from service.domain.deliveries import DeliveryState, Format, Subscription
+from service.domain.tasks import TaskState
 from service.store import AlreadyServed, Store
 from service.store.engine import Transaction
 from service.store.schema import STEPS, render
 from service.store.sqlite import SqliteEngine, connect
-from service.tasks import TaskState
 from tests.service.nouns import NOW, a_task, kept
 
 pytestmark = pytest.mark.anyio

@@ -13,10 +13,10 @@ from uuid import uuid4
 import pytest
 
 from adapters.messages import Category, Failure, Report, State, Usage
-from service.deliveries import RUNNING, Delivery, Subscription
+from service.domain.deliveries import RUNNING, Delivery, Subscription
+from service.domain.tasks import Task, TaskState, Verdict, advance, fail
 from service.store import Seat, Store
 from service.store.lookups import NEWEST
-from service.tasks import Task, TaskState, Verdict, advance, fail
 from tests.service.nouns import (
     ENGINES,
     NOW,

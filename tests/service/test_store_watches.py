@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from adapters.messages import Report, State
+from service.domain.tasks import TaskState, Verdict, advance
 from service.store import Queue, Store
 from service.store.lookups import NEWEST
-from service.tasks import TaskState, Verdict, advance
 from tests.service.nouns import (
     ENGINES,
     NOW,

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.messages import Listing, Page, Report, State
-from service.proof import Doubt
-from service.survey import WIDEST_MS, Survey, together
-from service.tasks import Placement, Verdict
+from service.domain.proof import Doubt
+from service.domain.tasks import Placement, Verdict
+from service.doubts.survey import WIDEST_MS, Survey, together
 
 NOW = 1_760_000_000_000
 

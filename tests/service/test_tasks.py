@@ -10,9 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.messages import Category, Failure, Report, State
-from service.deliveries import DeliveryState, Format
-from service.store.schema import STEPS
-from service.tasks import (
+from service.domain.deliveries import DeliveryState, Format
+from service.domain.tasks import (
     ENDED,
     NEXT,
     NO_RESULT,
@@ -27,7 +26,8 @@ from service.tasks import (
     end,
     fail,
 )
-from service.tell import TYPES
+from service.domain.tell import TYPES
+from service.store.schema import STEPS
 from tests.service.nouns import NOW, a_task
 
 ORDER = ["ACCEPTED", "SUBMITTING", "IN_DOUBT", "QUEUED", "RUNNING"]

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from service.deliveries import Format, Subscription
+from service.domain.deliveries import Format, Subscription
+from service.domain.tell import EVENT_TYPES
 from service.openapi import document
-from service.tell import EVENT_TYPES
-from service.trial import trial
+from service.receivers.trial import trial
 from tests.service.nouns import NOW
 from tests.service.streaming import online, reading
 from tests.world import ADMIN, OTHER_KEY, World, world

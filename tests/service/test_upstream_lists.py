@@ -11,8 +11,8 @@ from adapters import SHAPES
 from adapters.catalogue import builtin
 from adapters.messages import Listing, State
 from adapters.providers import PROVIDERS
+from service.accounts.upstream import Declined, Unheard, Upstream
 from service.simulator import SimulatorSettings, create_simulator
-from service.upstream import Declined, Unheard, Upstream
 
 pytestmark = pytest.mark.anyio
 NATIVE = "/api/v1/services/aigc/video-generation/video-synthesis"

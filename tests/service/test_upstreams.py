@@ -9,10 +9,10 @@ import httpx
 from adapters import SHAPES
 from adapters.catalogue import builtin
 from adapters.providers import PROVIDERS
+from service.accounts.upstreams import Upstreams, upstreams_of
+from service.domain.tasks import Placement, Verdict
+from service.keys.vault import Vault
 from service.settings import Account, Settings
-from service.tasks import Placement, Verdict
-from service.upstreams import Upstreams, upstreams_of
-from service.vault import Vault
 
 
 def upstreams(*accounts: tuple[str, str]) -> Upstreams:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.vault import Unopenable, Vault, hash_key, is_key
+from service.keys.vault import Unopenable, Vault, hash_key, is_key
 
 OLD, NEW = "an old secret key of the service", "a new secret key of the service"
 VAULT = Vault([NEW])

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from service.tasks import NO_RESULT, Task, TaskState, fail
-from service.waiting import WaitingRoom
+from service.domain.tasks import NO_RESULT, Task, TaskState, fail
+from service.telling.waiting import WaitingRoom
 from tests.service.nouns import NOW, a_task
 
 pytestmark = pytest.mark.anyio

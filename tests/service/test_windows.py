@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from service.deliveries import Delivery, DeliveryState
-from service.lanes import Lane, Standing
-from service.windows import HOST_SHARE, SHARE, Turn, Windows
+from service.domain.deliveries import Delivery, DeliveryState
+from service.domain.lanes import Lane, Standing
+from service.telling.windows import HOST_SHARE, SHARE, Turn, Windows
 
 NOW, LEASE, SLOTS = 1_760_000_000_000, 60_000, 128
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from adapters.providers import PROVIDERS
-from service.http import upstream_client
+from service.network.http import upstream_client
 from tests.service.asking import SHAPES, body_of, id_of, paths, record
 from tests.torture import laws
 from tests.torture.cutter import WHOLE, Cut, Cutter, Ending, Framing, cutting

@@ -16,13 +16,13 @@ from typing import Any
 
 import pytest
 
-from service.deliveries import DeliveryState
-from service.replays import HIGHEST_RATE
+from service.domain.deliveries import DeliveryState
+from service.domain.replays import HIGHEST_RATE
+from service.domain.tasks import TaskState
 from service.store import Store
 from service.store.engine import Transaction
 from service.store.subscriptions import insert_delivery, insert_subscription
 from service.store.tasks import insert_task
-from service.tasks import TaskState
 from tests.service.nouns import NOW, a_message, a_subscription, a_task
 from tests.torture.stage import Stage, staged, until
 

@@ -13,10 +13,10 @@ from scripts.bench.guard.addresses import is_public, public
 from scripts.bench.guard.readers import by_browsers, by_urllib
 from scripts.bench.guard.urls import Case, hostile, ordinary, slow
 from scripts.bench.guard.watch import Watch, watching
-from service.addresses import parse_allow
-from service.egress import EgressPolicy, Refused, Target
-from service.guard import EgressGuard, SystemResolver
-from service.http import Client, NoReply, egress_client, send_once
+from service.network.addresses import parse_allow
+from service.network.egress import EgressPolicy, Refused, Target
+from service.network.guard import EgressGuard, SystemResolver
+from service.network.http import Client, NoReply, egress_client, send_once
 
 SLOW_SHARE = 2000
 """One case in so many has a name whose lookup hangs."""

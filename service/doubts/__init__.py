@@ -1,0 +1,1 @@
+"""Sends of which nobody knows: what proves them, and what an operator decides about them."""

@@ -1,0 +1,1 @@
+"""Secrets and signatures, and who is calling."""

@@ -1,0 +1,1 @@
+"""What may be called, and how it is called: nothing else opens a connection to anybody."""

@@ -1,0 +1,1 @@
+"""The receivers of clients: named, made and changed, checked and tried."""

@@ -1,0 +1,1 @@
+"""A create, until a provider has it or nobody will: chosen, sent, sent elsewhere, cancelled."""
