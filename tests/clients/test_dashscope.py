@@ -49,7 +49,7 @@ def test_a_header_is_all_it_takes_to_be_called_back(stage: Stage) -> None:
     fetched = VideoSynthesis.fetch(asked)
     assert fetched.output.video_url == told.body["output"]["video_url"]
     assert VideoSynthesis.wait(asked).output.task_status == "SUCCEEDED"
-    [create] = stage.creates("called back")
+    [create] = stage.creates(f"{PROMPT}, called back")
     assert "x-callback-url" not in create.headers
     assert stage.inbox.url not in str(create.body)
 
@@ -82,7 +82,7 @@ def test_what_the_sdk_always_adds_harms_no_provider(stage: Stage, provider: str)
         model="wan2.6-t2v", prompt=f"{PROMPT} by {provider}", headers={"X-Ringback-Provider": provider}
     )
     assert asked.status_code == 200, asked.message
-    [create] = stage.creates(f"by {provider}")
+    [create] = stage.creates(f"{PROMPT} by {provider}")
     assert create.provider == provider
     if provider == "acedata":
         assert not {"function", "extend_prompt", "parameters", "input"} & create.body.keys()
@@ -129,7 +129,7 @@ def test_the_asyncio_client_with_its_trailing_slashes(stage: Stage) -> None:
 
     ended = asyncio.run(program())
     assert (ended.status_code, ended.output.task_status) == (200, "SUCCEEDED")
-    assert len(stage.creates("in asyncio")) == 1
+    assert len(stage.creates(f"{PROMPT} in asyncio")) == 1
 
 
 def test_the_second_version_of_the_client(stage: Stage) -> None:
