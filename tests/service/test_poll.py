@@ -126,7 +126,7 @@ async def test_a_callback_ahead_of_the_record_is_looked_into_again_soon(tmp_path
         upstream = it.upstreams.creates[0]
         it.clock.turn(38)
         await it.to_service.post(upstream.body["callback_url"], json={"success": True, "task_id": upstream.task_id})
-        await it.settle(14)
+        await it.settle(20)  # looks at AceData fall on a grid of ten seconds
         assert await state(it, task_id) == "SUCCEEDED"
 
 
