@@ -6,8 +6,10 @@ The whole corpus is `python3 scripts/run.py bench guard`.
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_address
 from pathlib import Path
 from random import Random
@@ -18,6 +20,7 @@ from scripts.bench.guard import run
 from scripts.bench.guard.addresses import is_public
 from scripts.bench.guard.readers import by_browsers, by_urllib
 from scripts.bench.guard.urls import hostile, ordinary
+from scripts.bench.guard.watch import watching
 from service.network import egress
 from service.network.egress import EgressPolicy, Refused, Target
 from service.network.guard import EgressGuard, Vetted
@@ -45,6 +48,22 @@ async def test_no_ordinary_url_is_refused() -> None:
 
 async def test_the_watch_sees_what_it_is_there_to_see() -> None:
     assert await run.self_check() is None
+
+
+async def test_the_watch_minds_no_thread_that_was_there_before() -> None:
+    """Servers of other tests may run in this process; what the guard's work starts itself is seen in every thread."""
+
+    def knock(port: int) -> None:
+        with socket.socket() as dialling:
+            dialling.connect(("127.0.0.1", port))
+
+    with ThreadPoolExecutor(1) as before, ThreadPoolExecutor(1) as begun:
+        before.submit(int).result()
+        async with watching() as watch:
+            before.submit(knock, watch.port).result()
+            assert watch.dialled == []
+            begun.submit(knock, watch.port).result()
+            assert watch.dialled == [(ip_address("127.0.0.1"), watch.port)]
 
 
 async def test_the_corpus_finds_a_guard_that_knows_no_closed_address(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,8 @@ class Unplugged(ConnectionRefusedError):
 @dataclass
 class Watch:
     """`dialled` are the addresses that sockets were to be connected to, `knocks` the connections to loopback that were
-    really made, `names` what DNS was asked for; `begin` forgets all three for the next case."""
+    really made, `names` what DNS was asked for; `begin` forgets all three for the next case. Threads that were there
+    before the watch may be anybody's, and connect unseen."""
 
     dialled: list[tuple[Address, int]] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
@@ -34,6 +35,9 @@ class Watch:
     port: int = 0
     connections: Counter[str] = field(default_factory=Counter)
     release: threading.Event = field(default_factory=threading.Event)
+    _strangers: frozenset[int | None] = field(
+        default_factory=lambda: frozenset({each.ident for each in threading.enumerate()} - {threading.get_ident()})
+    )
     _answers: list[Answer] = field(default_factory=list)
     _dotless: bool = False
 
@@ -47,6 +51,8 @@ class Watch:
 
     def connecting(self, address: Any) -> None:
         """Lets loopback pass, where the door is; raises `Unplugged` for all others."""
+        if threading.get_ident() in self._strangers:
+            return
         host = ip_address(str(address[0]).partition("%")[0])
         self.dialled.append((host, int(address[1])))
         self.connections["public" if is_public(host) else "forbidden"] += 1
