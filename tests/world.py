@@ -252,7 +252,7 @@ async def world(
         clock = FakeClock()
         clock.now -= (
             clock.now % 60_000
-        )  # some looks fall on a grid of the clock: tests must not depend on when they run
+        )  # some looks fall on a grid of the clock; tests do not depend on the time of day
         inbox = await stack.enter_async_context(_inbox())
         away = httpx.MockTransport(_nobody)  # until the server starts; of their own they would load certificates first
         to_service = await stack.enter_async_context(httpx.AsyncClient(transport=away))

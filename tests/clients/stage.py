@@ -101,7 +101,8 @@ class Stage:
 
     def _account(self, name: str) -> Account:
         url = f"{self.simulator}/{name}"
-        return Account(provider=PROVIDERS[name], base_url=url, api_key=f"sk-{name}", poll_seconds=0.2)  # type: ignore[arg-type]
+        fields = {"provider": PROVIDERS[name], "base_url": url, "api_key": f"sk-{name}", "poll_seconds": 0.2}
+        return Account.model_validate(fields)
 
 
 @asynccontextmanager
