@@ -6,6 +6,7 @@ nothing; and on one that keeps all rules.
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -119,3 +120,12 @@ def test_what_breaks_a_rule_is_told(check: Check, files: dict[str, str], said: s
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_what_keeps_the_rules_is_left_alone(check: Check, tmp_path: Path) -> None:
     assert list(check(plant(tmp_path, ALLOWED))) == []
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a checkout: what belongs to the project is not known")
+def test_nothing_else_lies_at_the_top() -> None:
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split(
+        "\n"
+    )
+    top = {path.partition("/")[0] for path in listed if path and not path.startswith(".")}
+    assert top == {"LICENSE", "README.md", "adapters", "pyproject.toml", "scripts", "service", "tests"}
