@@ -63,8 +63,8 @@ from service.sending.send import Sender
 from service.sending.submit import Submitter
 from service.sending.timing import Timing
 from service.settings import Settings, SettingsError, check_exposure
-from service.store import Store
-from service.telling.deliver import DeliveryQueue
+from service.store import IN_LINE, Moved, Store
+from service.telling.deliver import LEASE_MS, DeliveryQueue
 from service.telling.failing import Failing
 from service.telling.receive import Receiver
 from service.telling.refresh import Refresher
@@ -145,7 +145,7 @@ class Ringback:
         failover = Failover(self.upstreams, self.shapes, self.catalogue, elsewhere=elsewhere)
         times = settings.retry_failed_times if settings.failover == "retry_failed" else 0
         retries = Retries(store, failover, settle, clock, self._jitter, self._wake, times)
-        receiver = Receiver(store, self.teller, clock, self._told, settle, retries.instead)
+        receiver = self.receiver = Receiver(store, self.teller, clock, self._told, settle, retries.instead, self._lease)
         onward = Onward(
             store, receiver, self.operator, self.upstreams, failover, clock, timing, self._jitter, self._wake, _row_id
         )
@@ -203,15 +203,26 @@ class Ringback:
         if worker in self.workers:
             self.workers[worker].wake()
 
-    def _told(self, task: Task) -> None:
+    def _lease(self) -> int | None:
+        """Until when a message may be taken out with its task; None while there is no room for it."""
+        return self.clock() + LEASE_MS if self.workers["deliver"].room else None
+
+    def _told(self, task: Task, moved: Moved = IN_LINE) -> None:
         self.streams.ring(task)
-        self._wake("deliver")
+        for turn in moved.turns:
+            self.workers["deliver"].begin(turn)
+        if moved.in_line:
+            self._wake("deliver")
         if task.ended:
             self.waiting.ended(task)
             self._wake(f"send.{task.provider}")  # there is room for one more
 
     @property
     def house(self) -> House:
+        trials = Trials(
+            self.store, self.clients, self.audience, self.teller, self.streams, self.guard, self._egress_client,
+            self.clock,
+        )  # fmt: skip
         return House(
             store=self.store,
             clients=self.clients,
@@ -229,16 +240,7 @@ class Ringback:
             watcher=self.watcher,
             waiting=self.waiting,
             streams=self.streams,
-            trials=Trials(
-                self.store,
-                self.clients,
-                self.audience,
-                self.teller,
-                self.streams,
-                self.guard,
-                self._egress_client,
-                self.clock,
-            ),
+            trials=trials,
             tokens=self.tokens,
             learned=self.learned,
             pushes=self.pushes,

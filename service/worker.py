@@ -22,7 +22,9 @@ class Work(Protocol[T]):
         """At most `room` items that are due now, leased: if this process dies they are due again."""
         ...
 
-    async def handle(self, item: T) -> None: ...
+    async def handle(self, item: T) -> bool | None:
+        """True: its end lets nothing else begin, so nobody need look for that."""
+        ...
 
     async def next_due(self) -> int | None:
         """When the next item is due, in milliseconds; None when none waits."""
@@ -38,11 +40,23 @@ class Worker(Generic[T]):
         self._work = work
         self._clock = clock
         self._slots = slots
-        self._active: set[asyncio.Task[None]] = set()
+        self._active: set[asyncio.Task[bool]] = set()
         self._woken = asyncio.Event()
         self._stopping = False
         self._sleeps_until = 0
         self.running = False
+
+    @property
+    def room(self) -> int:
+        """How many more items may be begun; none unless it runs."""
+        return max(self._slots - len(self._active), 0) if self.running and not self._stopping else 0
+
+    def begin(self, item: T) -> None:
+        """Handles an item that is claimed. If the worker runs no more it does not, and the item's lease ends."""
+        if self.running:
+            task = asyncio.create_task(self._handle(item), name=f"{self.name}-item")
+            self._active.add(task)
+            task.add_done_callback(self._freed)
 
     def wake(self) -> None:
         self._woken.set()
@@ -87,23 +101,23 @@ class Worker(Generic[T]):
         return count
 
     async def _start_due(self) -> bool:
-        room = max(self._slots - len(self._active), 0)  # one claim may give more items than were asked for
-        items = await self._work.claim(room) if room else ()
+        items = await self._work.claim(room) if (room := self.room) else ()
         for item in items:
-            task = asyncio.create_task(self._handle(item), name=f"{self.name}-item")
-            self._active.add(task)
-            task.add_done_callback(self._freed)
+            self.begin(item)
         return bool(items)
 
-    def _freed(self, task: asyncio.Task[None]) -> None:
+    def _freed(self, task: asyncio.Task[bool]) -> None:
+        full = not self.room
         self._active.discard(task)
-        self._woken.set()
+        if full or task.cancelled() or not task.result():
+            self._woken.set()
 
-    async def _handle(self, item: T) -> None:
+    async def _handle(self, item: T) -> bool:
         try:
-            await self._work.handle(item)
+            return bool(await self._work.handle(item))
         except Exception as error:
             log.failure("worker.item_failed", error, worker=self.name)
+            return False
 
     async def _sleep(self) -> None:
         full = len(self._active) >= self._slots

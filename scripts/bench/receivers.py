@@ -22,7 +22,7 @@ DRIP_SECONDS = 1.0
 
 @dataclass
 class Receivers:
-    """`port` is where all of them listen. `first` is when each message came for the first time, by its webhook-id."""
+    """`port` is where all of them listen. `first` is when each message came for the first time, by its URL's query."""
 
     port: int
     first: dict[str, float] = field(default_factory=dict)
@@ -89,7 +89,7 @@ async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
         fields = dict(line.split(": ", 1) for line in head.split("\r\n")[1:] if ": " in line)
         await reader.readexactly(int(fields.get("content-length", 0)))
         writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
-        print(at, fields["webhook-id"], flush=True)
+        print(at, head.split(" ", 2)[1].partition("?")[2] or "-", flush=True)
 
 
 async def _drip(writer: asyncio.StreamWriter) -> None:

@@ -8,6 +8,7 @@ import gc
 import resource
 import signal
 import socket
+import sys
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Literal
@@ -44,11 +45,17 @@ looks at older ones: seldom much at once. All wait for it, and by its own measur
 second and 90 ms twice a minute while hundreds of attempts were open."""
 
 
+SWITCH_SECONDS = 0.0005
+"""How long a thread may keep the interpreter while another waits for it, instead of 5 ms: the store's threads need
+it for a moment after every statement, and stood behind whatever the event loop was at."""
+
+
 def settle() -> None:
     """For when all is loaded: it stays to the end, and the garbage collector need not look at it."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(*YOUNG)
+    sys.setswitchinterval(SWITCH_SECONDS)
 
 
 def bind(host: str, port: int) -> list[socket.socket]:

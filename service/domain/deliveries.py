@@ -135,6 +135,16 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
+class Sealed:
+    """What says how a delivery is sent, as the store has it: its endpoint (None: a client's bare URL), and the
+    sealed `secrets` and keys that sign, those that were replaced last. A bare URL without any is signed by the server's
+    own."""
+
+    secrets: tuple[bytes, ...] = ()
+    endpoint: Endpoint | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Way:
     """How a delivery is sent: what signs it (webhook secrets and private keys), and what its endpoint says of headers,
     pauses between attempts and the time of one; None means the server's. To a `disabled` endpoint nothing is sent."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from service.backoff import HOUR, Jitter, spread
+from service.domain.deliveries import Delivery, Sealed
 
 DAY_MS = 86_400_000
 FOREVER = 2**62
@@ -64,6 +65,18 @@ class Lane:
     warned_at: int | None = None
     per_second: float | None = None
     at_once: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One message that was taken out to be attempted, with its lane and what says how it is sent as they were then
+    (`sealed` None: its endpoint was deleted). `at_once`: it was taken out when its task ended, past the line, so nobody
+    has asked yet whether there is room."""
+
+    lane: Lane
+    delivery: Delivery
+    sealed: Sealed | None
+    at_once: bool = False
 
 
 def failed(

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from service.clock import Clock
 from service.domain.allowances import Allowance
-from service.domain.deliveries import Delivery, Signature, Way
+from service.domain.deliveries import Delivery, Sealed, Signature, Way
 from service.keys.asymmetric import PRIVATE
 from service.keys.signing import PREFIX, new_secret
 from service.keys.vault import Unopenable, Vault, hash_key
@@ -102,20 +102,18 @@ class Clients:
 
     async def way_to(self, client: str, to: str | None) -> Way | None:
         """The same of a client's bare URLs (`to` None), or of an endpoint."""
-        if to is None:
-            return Way(await self._secrets_of(client))
-        found = await self._store.endpoints.signing(to, self._clock())
-        if found is None:
-            return None
-        endpoint, retired = found
-        headers = json.loads(self._vault.open(endpoint.headers)) if endpoint.headers else {}
-        secrets = self._opened((endpoint.secret, endpoint.signing_key, *retired), SCHEMES[endpoint.signature])
-        return Way(secrets, headers, endpoint.schedule, endpoint.timeout_seconds, disabled=bool(endpoint.disabled_at))
+        return self.way(await self._store.endpoints.sealed(client, to, self._clock()))
 
-    async def _secrets_of(self, client: str) -> tuple[str, ...]:
-        """The webhook secrets that sign for a client's bare URLs."""
-        sealed = await self._store.secrets.of_key(client, self._clock())
-        return self._opened(sealed, SCHEMES[Signature.V1]) if sealed else self._webhook_secrets
+    def way(self, sealed: Sealed | None) -> Way | None:
+        """The same of what the store has of it; None stays None. Raises `Unopenable`."""
+        if sealed is None:
+            return None
+        endpoint = sealed.endpoint
+        if endpoint is None:
+            return Way(self._opened(sealed.secrets, SCHEMES[Signature.V1]) if sealed.secrets else self._webhook_secrets)
+        headers = json.loads(self._vault.open(endpoint.headers)) if endpoint.headers else {}
+        secrets = self._opened(sealed.secrets, SCHEMES[endpoint.signature])
+        return Way(secrets, headers, endpoint.schedule, endpoint.timeout_seconds, disabled=bool(endpoint.disabled_at))
 
     def _opened(self, sealed: Sequence[bytes], wanted: tuple[str, ...]) -> tuple[str, ...]:
         """Webhook secrets and private keys, of the kinds that are `wanted`. Raises `Unopenable`."""

@@ -92,10 +92,10 @@ class Endpoints:
     async def public_keys(self, endpoint: str) -> list[str] | None:
         """All that its messages may be signed with now, the newest first. None: no such endpoint. Raises
         `Unopenable`."""
-        found = await self._store.endpoints.signing(endpoint, self._clock())
+        found = await self._store.endpoints.sealed("", endpoint, self._clock())
         if found is None:
             return None
-        opened = [self._vault.open(sealed) for sealed in (found[0].signing_key, *found[1])]
+        opened = [self._vault.open(sealed) for sealed in found.secrets]
         return [public_key_of(text) for text in opened if text.startswith(PRIVATE)]
 
     def header_names(self, endpoint: Endpoint) -> list[str]:

@@ -10,10 +10,10 @@ from service.domain.lanes import Lane
 from service.domain.replays import Skipped
 from service.domain.tell import renamed
 from service.store import rows
-from service.store.endpoints import endpoint_in
 from service.store.engine import Engine, Transaction
 from service.store.lanes import hurry, queue, reckon
 from service.store.lookups import Place
+from service.store.sealed import endpoint_in
 from service.store.subscriptions import insert_delivery
 
 LaneNote = Callable[[Transaction, str], Lane | None]
@@ -69,6 +69,18 @@ class DeliveryVerbs:
             return numbered, note(tx, claimed.lane) if note and not moved else None
 
         return await self._engine.write(verb)
+
+    async def release(self, claimed: Delivery, now: int) -> None:
+        """It was taken out and is not attempted: it is due."""
+
+        def verb(tx: Transaction) -> None:
+            tx.run(
+                "UPDATE deliveries SET due_at = :now, claimed_at = NULL WHERE id = :id AND due_at = :lease",
+                id=claimed.id, lease=claimed.due_at, now=now,
+            )  # fmt: skip
+            reckon(tx, claimed.lane, now)
+
+        await self._engine.write(verb)
 
     async def park(self, claimed: Delivery) -> None:
         """It waits until its endpoint is enabled. A replay that came meanwhile has made it due; it stays so."""

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from service.domain.deliveries import DisabledBy, Endpoint, receiver_of
+from service.domain.deliveries import DisabledBy, Endpoint, Sealed, receiver_of
 from service.store import rows
 from service.store.engine import Engine, Transaction
 from service.store.lanes import reopen, shut
-from service.store.secrets import retire, retired_in
+from service.store.sealed import endpoint_in, sealed_in
+from service.store.secrets import retire
 
 if TYPE_CHECKING:
     from service.store.lookups import Place
@@ -43,14 +44,10 @@ class EndpointVerbs:
     async def get(self, endpoint: str, client: str | None) -> Endpoint | None:
         return await self._engine.read(lambda tx: endpoint_in(tx, endpoint, client))
 
-    async def signing(self, endpoint: str, now: int) -> tuple[Endpoint, list[bytes]] | None:
-        """An endpoint, and its replaced secrets and keys that still sign, at one moment."""
-
-        def verb(tx: Transaction) -> tuple[Endpoint, list[bytes]] | None:
-            found = endpoint_in(tx, endpoint)
-            return None if found is None else (found, retired_in(tx, endpoint, now))
-
-        return await self._engine.read(verb)
+    async def sealed(self, client: str, endpoint: str | None, now: int) -> Sealed | None:
+        """What says how a client's messages are sent to an endpoint, or (None) to bare URLs, at one moment. None: no
+        such endpoint."""
+        return await self._engine.read(lambda tx: sealed_in(tx, client, endpoint, now))
 
     async def default_of(self, client: str) -> Endpoint | None:
         def verb(tx: Transaction) -> Endpoint | None:
@@ -166,14 +163,6 @@ def hold_endpoint(tx: Transaction, endpoint: str) -> Endpoint | None:
     row = tx.one(
         f"UPDATE endpoints SET updated_at = updated_at WHERE id = :id RETURNING {rows.columns(Endpoint)}", id=endpoint
     )
-    return None if row is None else rows.read_endpoint(row)
-
-
-def endpoint_in(tx: Transaction, endpoint: str, client: str | None = None) -> Endpoint | None:
-    row = tx.one(
-        f"SELECT {rows.columns(Endpoint)} FROM endpoints WHERE id = :id AND {rows.matching(client=client)}",
-        id=endpoint, client=client,
-    )  # fmt: skip
     return None if row is None else rows.read_endpoint(row)
 
 

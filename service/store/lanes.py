@@ -10,11 +10,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from service.domain.deliveries import Delivery
+from service.domain.deliveries import Delivery, Sealed
 from service.domain.lanes import FOREVER, Lane, Pause, Standing
 from service.store import rows
 from service.store.engine import Engine, Row, Transaction
 from service.store.schema import LANE
+from service.store.sealed import sealed_in
 
 _COLUMNS = "id, receiver, standing, next_at, failures, failing_since, succeeded_at, paused_until, pause, warned_at"
 _WISHES = ", ".join(
@@ -46,11 +47,13 @@ class LaneVerbs:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    async def ready(self, now: int, room: Mapping[Standing, int], full: Full = NONE_FULL) -> list[Lane]:
+    async def ready(
+        self, now: int, room: Mapping[Standing, int], full: Full = NONE_FULL
+    ) -> tuple[list[Lane], int | None]:
         """At most so many lanes of each standing that are to be served now, who has waited longest first; none whose
-        receiver is `full`."""
+        receiver is `full`. If there are none, when the next one of these standings is (None: never)."""
 
-        def verb(tx: Transaction) -> list[Lane]:
+        def verb(tx: Transaction) -> tuple[list[Lane], int | None]:
             found: list[Row] = []
             for standing, limit in room.items():
                 others, receivers = rows.none_of("receiver", full.get(standing, ()))
@@ -59,39 +62,22 @@ class LaneVerbs:
                     f" AND {others} ORDER BY next_at LIMIT :limit",
                     standing=standing, now=now, limit=limit, **receivers,
                 )  # fmt: skip
-            return [read_lane(row) for row in found]
+            return [read_lane(row) for row in found], None if found else _next_at(tx, room, full)
 
         return await self._engine.read(verb)
 
-    async def next_at(self, standings: Collection[Standing], full: Full = NONE_FULL) -> int | None:
-        """When the next lane of these standings is to be served whose receiver is not `full`. None: there is none."""
+    async def claim(self, grants: Sequence[Grant], now: int, lease: int) -> list[tuple[Delivery, Sealed | None]]:
+        """Takes what is due out of these lanes, the oldest first, with what says how each is sent; it is due again at
+        `lease` if nothing is recorded by then."""
 
-        def verb(tx: Transaction) -> int | None:
-            found = []
-            for standing in standings:
-                others, receivers = rows.none_of("receiver", full.get(standing, ()))
-                row = tx.one(
-                    "SELECT min(next_at) AS due FROM lanes WHERE standing = :standing AND next_at IS NOT NULL"
-                    f" AND {others}",
-                    standing=standing, **receivers,
-                )  # fmt: skip
-                found += [row["due"]] if row is not None and row["due"] is not None else []
-            return min(found, default=None)
-
-        return await self._engine.read(verb)
-
-    async def claim(self, grants: Sequence[Grant], now: int, lease: int) -> list[Delivery]:
-        """Takes what is due out of these lanes, the oldest first; it is due again at `lease` if nothing is recorded
-        by then."""
-
-        def verb(tx: Transaction) -> list[Delivery]:
+        def verb(tx: Transaction) -> list[tuple[Delivery, Sealed | None]]:
             claimed: list[Delivery] = []
             for grant in sorted(grants, key=lambda grant: grant.lane):
                 taken = _take(tx, grant, now, lease) if grant.count else []
                 again_at = grant.again_at if len(taken) == grant.count else now
                 reckon(tx, grant.lane, again_at)
                 claimed += taken
-            return claimed
+            return [(message, sealed_in(tx, message.client, message.endpoint, now)) for message in claimed]
 
         return await self._engine.write(verb)
 
@@ -129,6 +115,31 @@ class LaneVerbs:
             return given_up
 
         return await self._engine.write(verb)
+
+
+def _next_at(tx: Transaction, standings: Collection[Standing], full: Full) -> int | None:
+    found = []
+    for standing in standings:
+        others, receivers = rows.none_of("receiver", full.get(standing, ()))
+        row = tx.one(
+            f"SELECT min(next_at) AS due FROM lanes WHERE standing = :standing AND next_at IS NOT NULL AND {others}",
+            standing=standing, **receivers,
+        )  # fmt: skip
+        found += [row["due"]] if row is not None and row["due"] is not None else []
+    return min(found, default=None)
+
+
+def free_lane(tx: Transaction, delivery: Delivery) -> Lane | None:
+    """The lane of a message that is new and due, if it need not stand in line: its receiver is well, and there is
+    nothing else for it."""
+    _hold(tx, delivery.lane)
+    row = tx.one(
+        f"SELECT {_COLUMNS}, {_WISHES} FROM lanes WHERE id = :lane AND standing = :well"
+        " AND coalesce(paused_until, 0) <= :now"
+        f" AND NOT EXISTS (SELECT 1 FROM deliveries WHERE {LANE} = :lane AND due_at IS NOT NULL)",
+        lane=delivery.lane, well=Standing.WELL, now=delivery.due_at,
+    )  # fmt: skip
+    return None if row is None else read_lane(row)
 
 
 def _take(tx: Transaction, grant: Grant, now: int, lease: int) -> list[Delivery]:

@@ -27,15 +27,6 @@ class SecretVerbs:
 
         return await self._engine.read(lambda tx: retired_in(tx, owner, now))
 
-    async def of_key(self, key: str, now: int) -> list[bytes]:
-        """All that sign for a client key at one moment: its secret, and replaced ones. Empty: no such key."""
-
-        def verb(tx: Transaction) -> list[bytes]:
-            row = tx.one("SELECT secret FROM keys WHERE id = :id", id=key)
-            return [] if row is None else [bytes(row["secret"]), *retired_in(tx, key, now)]
-
-        return await self._engine.read(verb)
-
     async def erase(self, now: int) -> int:
         """Those that sign no more."""
         return await self._engine.write(lambda tx: tx.run("DELETE FROM retired_secrets WHERE until <= :now", now=now))
@@ -52,6 +43,12 @@ class SecretVerbs:
             return sum(done), len(done) - sum(done)
 
         return await self._engine.write(verb)
+
+
+def of_key(tx: Transaction, key: str, now: int) -> tuple[bytes, ...]:
+    """All that sign for a client key: its secret, and replaced ones. Empty: no such key."""
+    row = tx.one("SELECT secret FROM keys WHERE id = :id", id=key)
+    return () if row is None else (bytes(row["secret"]), *retired_in(tx, key, now))
 
 
 def retired_in(tx: Transaction, owner: str, now: int) -> list[bytes]:

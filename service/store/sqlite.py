@@ -159,7 +159,7 @@ class SqliteEngine:
             group = self._gather(first)
             try:
                 self._run(group)
-            except sqlite3.Error as error:
+            except Exception as error:  # it is the caller's, and is handed to them
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 for write in group:
@@ -191,17 +191,23 @@ class SqliteEngine:
             self._commit(group)
 
     def _commit(self, group: list[_Write]) -> None:
-        transaction = self.transaction(self._connection)
         self._connection.execute("BEGIN IMMEDIATE")
-        for write in group:
-            self._connection.execute("SAVEPOINT verb")
-            try:
-                write.result = write.verb(transaction)
-            except Exception as error:  # it is the caller's, and is handed to it
-                write.error = error
-                self._connection.execute("ROLLBACK TO verb")
-            self._connection.execute("RELEASE verb")
+        if len(group) == 1:
+            group[0].result = group[0].verb(self.transaction(self._connection))  # what it raises undoes everything
+        else:
+            for write in group:
+                self._apart(write)
         self._connection.execute("COMMIT")
+
+    def _apart(self, write: _Write) -> None:
+        """In a savepoint, since it has neighbours."""
+        self._connection.execute("SAVEPOINT verb")
+        try:
+            write.result = write.verb(self.transaction(self._connection))
+        except Exception as error:  # it is the caller's, and is handed to it
+            write.error = error
+            self._connection.execute("ROLLBACK TO verb")
+        self._connection.execute("RELEASE verb")
 
 
 def _checkpoint(tx: Transaction) -> bool:

@@ -8,12 +8,13 @@ placements: where rows are locked, nobody waits in a circle.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 from adapters.messages import Report
 from service.domain.deliveries import Delivery, Subscription
 from service.domain.event_log import Event
+from service.domain.lanes import Turn
 from service.domain.ledger import UNPRICED, Quote, Settle, settled
 from service.domain.tasks import Placement, Task, TaskState, Verdict
 from service.store import rows
@@ -31,6 +32,18 @@ CURRENT = "id = (SELECT task FROM placements WHERE id = :placement) AND placemen
 
 Kept = tuple[Task, Placement | None]
 """The task that stands for a create, and its first send if it is to be sent now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A task's row was written. `turns` are those messages of it that were taken out at once; whether there are others
+    is `in_line`."""
+
+    turns: tuple[Turn, ...] = ()
+    in_line: bool = False
+
+
+IN_LINE = Moved(in_line=True)
 
 
 class TaskVerbs:
@@ -176,12 +189,14 @@ class TaskVerbs:
         placement: str | None = None,
         settle: Settle = settled,
         event: Event | None = None,
-    ) -> bool:
+        lease: int | None = None,
+    ) -> Moved | None:
         """Writes `task` if its row still has the version it was made from, with the deliveries that tell of it and the
         `event` that it is; and with an ended task the end of `placement` (None: of its current one, if that is open)
-        with what it cost. False: somebody else was first, nothing was written."""
+        with what it cost. With a `lease`, messages that need not stand in line are taken out at once, until then.
+        None: somebody else was first, nothing was written."""
 
-        def verb(tx: Transaction) -> bool:
+        def verb(tx: Transaction) -> Moved | None:
             values = rows.task_values(replace(task, version=task.version + 1)) | {"was": task.version}
             if not tx.run(
                 "UPDATE tasks SET state = :state, updated_at = :updated_at, finished_at = :finished_at,"
@@ -189,7 +204,7 @@ class TaskVerbs:
                 " WHERE id = :id AND version = :was",
                 **{name: values[name] for name in _RECORDED},
             ):
-                return False
+                return None
             if verdict is Verdict.REFUSED:
                 tx.run("UPDATE tasks SET digest = NULL, idempotency_key = NULL WHERE id = :id", id=task.id)
             if task.ended:
@@ -199,11 +214,12 @@ class TaskVerbs:
                         reopen_given_up(tx, placement)
                     late = placement is not None  # given up before, it has a last word after all
                     close_placement(tx, closing, verdict, None, task.outcome, settle, late=late)
+            told: list[Delivery | Turn | None] = []
             if task.told and message is not None:
-                for subscription in subscriptions_of(tx, task.id):
-                    tell(tx, subscription, message)
+                told = [tell(tx, subscription, message, lease) for subscription in subscriptions_of(tx, task.id)]
             write_event(tx, event)
-            return True
+            turns = tuple(each for each in told if isinstance(each, Turn))
+            return Moved(turns, in_line=any(isinstance(each, Delivery) for each in told))
 
         return await self._engine.write(verb)
 

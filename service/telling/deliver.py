@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 from service.accounts.pacing import Bucket
 from service.backoff import DELIVERY_DELAYS, Jitter, next_delivery, next_hindered
 from service.clock import Clock
-from service.domain.deliveries import Attempt, Delivery, DeliveryState, Way
+from service.domain.deliveries import Attempt, Delivery, DeliveryState, Sealed, Way
 from service.domain.header_rules import wrong_headers
-from service.domain.lanes import FOREVER, Lane, Standing, failed
+from service.domain.lanes import FOREVER, Lane, Standing, Turn, failed
 from service.keys.clients import Clients
 from service.keys.signing import sign
 from service.keys.vault import Unopenable
@@ -32,7 +32,7 @@ from service.store.lanes import note_failure, note_success, reckon
 from service.telling.failing import Failing
 from service.telling.outcomes import ABORTED, Outcome, kept_body, kept_headers, read_reply, secrets_in
 from service.telling.refresh import Refresher
-from service.telling.windows import Turn, Windows
+from service.telling.windows import Windows
 
 log = get_logger("deliver")
 DEADLINE_SECONDS = 20.0
@@ -82,6 +82,7 @@ class DeliveryQueue:
         # deadline later: hundreds that time out and are recorded at once, before those that are well.
         self._ill = Bucket(slots / 2 / DEADLINE_SECONDS, clock() - int(ILL_AT_ONCE_MS), ILL_AT_ONCE_MS)
         self._troubled: set[str] = set()
+        self._due: int | None = None
 
     async def claim(self, room: int) -> Sequence[Turn]:
         now = self._clock()
@@ -90,37 +91,43 @@ class DeliveryQueue:
             # Grants are worked out just before the claim stands in line: an attempt that ends after that is recorded
             # behind it, and opens its lane again.
             grants = self._windows.open(ready, room, now)
-            claimed: Sequence[Delivery] = ()
+            claimed: Sequence[tuple[Delivery, Sealed | None]] = ()
             try:
                 claimed = await self._store.lanes.claim(grants, now, now + LEASE_MS)
             finally:
-                taken = Counter(delivery.lane for delivery in claimed)
+                taken = Counter(delivery.lane for delivery, _ in claimed)
                 for grant in grants:
                     self._windows.unused(lanes[grant.lane], grant.count - taken[grant.lane])
             if claimed:
-                self._ill.take(sum(lanes[delivery.lane].standing is Standing.ILL for delivery in claimed), now)
-                return [Turn(lanes[delivery.lane], delivery) for delivery in claimed]
+                turns = [Turn(lanes[delivery.lane], delivery, sealed) for delivery, sealed in claimed]
+                self._ill.take(sum(turn.lane.standing is Standing.ILL for turn in turns), now)
+                return turns
         return []
 
     async def next_due(self) -> int | None:
-        now = self._clock()
-        due = await self._store.lanes.next_at(self._room(1, now), self._windows.full_hosts())
-        paced = not self._ill.room(now)
-        return min(due or FOREVER, self._ill.free_at) if paced else due
+        """As it was when nothing was ready; whatever has made something due since then has woken the worker."""
+        paced = not self._ill.room(self._clock())
+        return min(self._due or FOREVER, self._ill.free_at) if paced else self._due
 
-    async def handle(self, item: Turn) -> None:
+    async def handle(self, item: Turn) -> bool:
         started, way, outcome = self._clock(), None, None
+        if item.at_once and not self._windows.open([item.lane], 1, started)[0].count:
+            await self._store.deliveries.release(item.delivery, started)
+            return False
         try:
-            way, outcome = await self._attempt(item.delivery, started)
+            way, outcome = await self._attempt(item.delivery, item.sealed, started)
         finally:
+            crowded = self._windows.crowded(item.lane.receiver)
             full = self._windows.closed(item, well=outcome.well if outcome else None)
         if outcome is None:
             await self._store.deliveries.park(item.delivery)
-        else:
-            await self._record(item, outcome, way, started, full=full)
+            return False
+        noted = await self._record(item, outcome, way, started, full=full)
+        return not noted and not crowded
 
     async def _ready(self, room: int, now: int) -> Sequence[Lane]:
-        return await self._store.lanes.ready(now, self._room(room, now), self._windows.full_hosts())
+        ready, self._due = await self._store.lanes.ready(now, self._room(room, now), self._windows.full_hosts())
+        return ready
 
     def _room(self, free: int, now: int) -> Mapping[Standing, int]:
         """How many lanes of each standing may be served now; those that are ill begin at a pace."""
@@ -128,12 +135,12 @@ class DeliveryQueue:
         room[Standing.ILL] = min(room.get(Standing.ILL, 0), self._ill.room(now))
         return {standing: count for standing, count in room.items() if count}
 
-    async def _attempt(self, item: Delivery, started: int) -> tuple[Way | None, Outcome | None]:
+    async def _attempt(self, item: Delivery, sealed: Sealed | None, started: int) -> tuple[Way | None, Outcome | None]:
         """How it was to be sent, and what came of it; nothing did if its endpoint is disabled."""
         way = None
         try:
             url = self._guard.policy.check_url(item.url)  # where it leads is judged at the connection
-            way = await self._clients.way_of(item)
+            way = self._clients.way(sealed)
             if way is None:
                 reason = "not sent: its endpoint was deleted"
                 return way, Outcome("no_endpoint", reason, self._none(started), final=True, counted=False)
@@ -183,7 +190,8 @@ class DeliveryQueue:
             return BY_PROXY
         return peer[0] if peer and self._guard.policy.may_quote(peer) else None
 
-    async def _record(self, turn: Turn, outcome: Outcome, way: Way | None, started: int, *, full: bool) -> None:
+    async def _record(self, turn: Turn, outcome: Outcome, way: Way | None, started: int, *, full: bool) -> bool:
+        """Whether something was written of the lane."""
         delivery, now = turn.delivery, self._clock()
         plan = self._plan(delivery, outcome, way, now)
         attempt = _attempt_of(delivery, outcome, plan, started)
@@ -199,6 +207,7 @@ class DeliveryQueue:
             await self._failing.unwanted(delivery, outcome)
         elif lane is not None:
             await self._failing.failed(delivery, lane, outcome)
+        return note is not None
 
     def _plan(self, delivery: Delivery, outcome: Outcome, way: Way | None, now: int) -> Plan:
         if outcome.delivered:

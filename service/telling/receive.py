@@ -16,7 +16,7 @@ from service.domain.ledger import Settle, settled
 from service.domain.tasks import NEXT, NO_RESULT, Task, TaskState, Verdict, advance, fail
 from service.domain.tell import Teller
 from service.logs import get_logger
-from service.store import Store
+from service.store import Moved, Store
 
 log = get_logger("receive")
 
@@ -24,16 +24,17 @@ log = get_logger("receive")
 class Receiver:
     """`on_told` hears of every task with something to tell once it is on disk (held requests, the deliverer). `instead`
     may write something else than the end that a task would have next: then that is how it moved
-    (service.sending.retry)."""
+    (service.sending.retry). `lease` says until when messages may be taken out at once, if they may."""
 
     def __init__(
         self,
         store: Store,
         teller: Teller,
         clock: Clock,
-        on_told: Callable[[Task], None],
+        on_told: Callable[[Task, Moved], None],
         settle: Settle = settled,
         instead: Callable[[Task, Task], Awaitable[Task | None]] | None = None,
+        lease: Callable[[], int | None] = lambda: None,
     ) -> None:
         self._store = store
         self._teller = teller
@@ -41,6 +42,7 @@ class Receiver:
         self._on_told = on_told
         self._settle = settle
         self._instead = instead
+        self._lease = lease
 
     async def report(
         self,
@@ -129,7 +131,9 @@ class Receiver:
     ) -> bool:
         message = partial(self._teller.message, task, recovered=recovered) if tell else None
         event = self._teller.event(task, recovered=recovered) if tell else None
-        if not await self._store.tasks.record(task, verdict, message, placement, self._settle, event):
+        lease = self._lease()
+        moved = await self._store.tasks.record(task, verdict, message, placement, self._settle, event, lease)
+        if moved is None:
             return False
         log.event(
             "task.recovered" if recovered else "task.moved",
@@ -139,5 +143,5 @@ class Receiver:
             detector=task.detector,
         )
         if task.told:
-            self._on_told(task)
+            self._on_told(task, moved)
         return True

@@ -11,8 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from service.domain.deliveries import Delivery
-from service.domain.lanes import Lane, Standing
+from service.domain.lanes import Lane, Standing, Turn
 from service.store import Grant
 
 SHARE, HOST_SHARE = 16, 64
@@ -58,14 +57,6 @@ class _Hosts:
         (self.full.add if self.left(host) <= 0 else self.full.discard)(host)
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """One message to attempt, and its lane as it stood when the message was taken out."""
-
-    lane: Lane
-    delivery: Delivery
-
-
 class Windows:
     """`slots` are all attempts that may be open. Lanes that are new leave the last sixteenth of them to those that are
     well, lanes that are ill the second half. An attempt ends within `lease_ms`."""
@@ -95,6 +86,10 @@ class Windows:
         """The hosts that get no further attempts by lanes of each standing."""
         full, doubtful = sorted(self._hosts.full), sorted(self._hosts.full | self._doubtful.full)
         return {Standing.WELL: full, Standing.NEW: doubtful, Standing.ILL: doubtful}
+
+    def crowded(self, host: str) -> bool:
+        """Whether lanes may wait for an attempt there to end."""
+        return host in self._hosts.full or host in self._doubtful.full
 
     def open(self, lanes: Sequence[Lane], free: int, now: int) -> list[Grant]:
         """What may be taken out of these lanes, in their order; so many attempts count as open from now on."""

@@ -103,8 +103,16 @@ def ended(task: Task) -> Task:
 
 async def due_now(store: Store, now: int, lease: int, limit: int = 100) -> list[Delivery]:
     """The deliveries that are due, claimed: at most so many of each lane."""
-    ready = await store.lanes.ready(now, dict.fromkeys(Standing, 100))
-    return await store.lanes.claim([Grant(lane.id, limit, now) for lane in ready], now, lease)
+    ready, _ = await store.lanes.ready(now, dict.fromkeys(Standing, 100))
+    taken = await store.lanes.claim([Grant(lane.id, limit, now) for lane in ready], now, lease)
+    return [delivery for delivery, _ in taken]
+
+
+async def next_lane_at(store: Store, now: int = 0) -> int | None:
+    """When the next lane of any is to be served, if none is at `now`."""
+    ready, due = await store.lanes.ready(now, dict.fromkeys(Standing, 1))
+    assert not ready
+    return due
 
 
 async def kept(store: Store, **changes: Any) -> Task:

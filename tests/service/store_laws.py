@@ -85,7 +85,7 @@ class Watched:
         self._numbers = count(1000)
         shapes = {name: shape(builtin()) for name, shape in SHAPES.items()}
         self.teller = Teller(shapes, lambda: self.fresh("message"))
-        self.receiver = Receiver(self.store, self.teller, lambda: self.now, lambda task: None)
+        self.receiver = Receiver(self.store, self.teller, lambda: self.now, lambda task, moved: None)
         emptying = [f"DELETE FROM {table}" for table in TABLES] + ["UPDATE event_head SET seq = 0"]
         self.run(self.store._engine.write(lambda tx: [tx.run(statement) for statement in emptying]))
 

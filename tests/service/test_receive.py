@@ -46,14 +46,14 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     shapes = {name: shape(builtin()) for name, shape in SHAPES.items()}
     ended: list[Task] = []
     teller = Teller(shapes, lambda: f"msg_{next(numbers)}")
-    yield Desk(store, Receiver(store, teller, lambda: NOW + 9, ended.append), ended)
+    yield Desk(store, Receiver(store, teller, lambda: NOW + 9, lambda task, moved: ended.append(task)), ended)
     await store.close()
 
 
 async def test_an_end_is_on_disk_before_anybody_hears_of_it(desk: Desk) -> None:
     task = await queued(desk.store)
     seen = []
-    desk.receiver._on_told = lambda ended: seen.append(asyncio.ensure_future(latest(desk.store, ended)))
+    desk.receiver._on_told = lambda ended, moved: seen.append(asyncio.ensure_future(latest(desk.store, ended)))
     moved = await desk.receiver.report(task, VIDEO, "callback")
     assert moved is not None
     [found] = await asyncio.gather(*seen)

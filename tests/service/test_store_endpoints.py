@@ -16,6 +16,7 @@ from service.domain.deliveries import (
     DisabledBy,
     Endpoint,
     Format,
+    Sealed,
     Signature,
     Subscription,
 )
@@ -271,8 +272,9 @@ async def test_retired_secrets_sign_until_their_time_is_over_and_are_erased_then
     await store.endpoints.rotate(endpoint.id, None, b"third", b"key three", NOW + 1, NOW + 101)
     retired = await store.secrets.retired(endpoint.id, NOW + 99)
     latest = replace(endpoint, secret=b"third", signing_key=b"key three", updated_at=NOW + 1)
-    assert await store.endpoints.signing(endpoint.id, NOW + 99) == (latest, retired)
-    assert await store.endpoints.signing("ep_none", NOW) is None
+    sealed = Sealed((latest.secret, latest.signing_key, *retired), latest)
+    assert await store.endpoints.sealed("whoever", endpoint.id, NOW + 99) == sealed
+    assert await store.endpoints.sealed("whoever", "ep_none", NOW) is None
     assert set(retired) == {endpoint.secret, endpoint.signing_key, b"second", b"key two"}
     assert set(await store.secrets.retired(endpoint.id, NOW + 100)) == {b"second", b"key two"}
     assert await store.secrets.retired(endpoint.id, NOW + 101) == []
@@ -296,9 +298,9 @@ async def test_a_keys_secret_is_replaced_and_the_old_one_still_signs(store: Stor
     assert await store.keys.rotate("key_1", b"second", NOW, NOW + 100)
     assert await store.keys.get("key_1") == replace(key, secret=b"second")
     assert await store.secrets.retired("key_1", NOW) == [b"first"]
-    assert await store.secrets.of_key("key_1", NOW) == [b"second", b"first"]
-    assert await store.secrets.of_key("key_1", NOW + 100) == [b"second"]
-    assert await store.secrets.of_key("key_none", NOW) == []
+    assert await store.endpoints.sealed("key_1", None, NOW) == Sealed((b"second", b"first"))
+    assert await store.endpoints.sealed("key_1", None, NOW + 100) == Sealed((b"second",))
+    assert await store.endpoints.sealed("key_none", None, NOW) == Sealed()
     assert (await store.secrets.erase(NOW + 99), await store.secrets.erase(NOW + 100)) == (0, 1)
     await store.keys.revoke("key_1", NOW)
     assert not await store.keys.rotate("key_1", b"third", NOW, NOW + 100)

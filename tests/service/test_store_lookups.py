@@ -10,7 +10,6 @@ import pytest
 
 from adapters.messages import Listing
 from service.domain.deliveries import Attempt, DeliveryState
-from service.domain.lanes import Standing
 from service.domain.tasks import OUTCOME_UNKNOWN as UNKNOWN
 from service.domain.tasks import Task, TaskState, Verdict, fail
 from service.store import Key, Queue, Seat, Store
@@ -24,6 +23,7 @@ from tests.service.nouns import (
     a_task,
     due_now,
     kept,
+    next_lane_at,
     opened,
     placement_of,
     queued,
@@ -115,7 +115,7 @@ async def test_a_tasks_sends_and_subscriptions_are_listed_in_their_order(store: 
 async def test_each_queue_says_when_its_next_row_is_due(store: Store) -> None:
     for queue in Queue:
         assert await store.queues.next_due(queue, "acedata") is None
-    assert await store.lanes.next_at(Standing) is None
+    assert await next_lane_at(store) is None
     await store.tasks.accept(a_task(state=TaskState.ACCEPTED, placement=None, due_at=NOW + 1), None, [])
     await queued(store, look_at=NOW + 2)
     await queued(store, look_at=NOW, provider="dashscope")
@@ -127,7 +127,7 @@ async def test_each_queue_says_when_its_next_row_is_due(store: Store) -> None:
     assert await store.queues.next_due(Queue.LOOKS, "acedata") == NOW + 2
     assert await store.queues.next_due(Queue.LOOKS, "dashscope") == NOW
     assert await store.queues.next_due(Queue.DOUBTS) == NOW + 3
-    assert await store.lanes.next_at(Standing) == NOW
+    assert await next_lane_at(store) == NOW
 
 
 async def test_what_a_dead_server_had_in_hand_is_due_at_once(store: Store) -> None:
@@ -151,7 +151,7 @@ async def test_a_delivery_that_waits_for_its_schedule_is_not_hurried_by_a_restar
     attempt = Attempt(claimed.id, 1, NOW, 5, "bad_status", "answered 500", 500, next_at=NOW + 30_000)
     await store.deliveries.attempted(claimed, attempt, DeliveryState.PENDING, None)
     await store.queues.void_leases(NOW + 7)
-    assert await store.lanes.next_at(Standing) == NOW + 30_000
+    assert await next_lane_at(store) == NOW + 30_000
 
 
 async def test_a_key_is_found_by_its_hash_until_it_is_revoked(store: Store) -> None:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from service.domain.deliveries import Delivery, DeliveryState
-from service.domain.lanes import Lane, Standing
-from service.telling.windows import HOST_SHARE, SHARE, Turn, Windows
+from service.domain.lanes import Lane, Standing, Turn
+from service.telling.windows import HOST_SHARE, SHARE, Windows
 
 NOW, LEASE, SLOTS = 1_760_000_000_000, 60_000, 128
 
@@ -24,7 +24,7 @@ def a_lane(name: str = "ep_1", **changes: Any) -> Lane:
 
 def turn(lane: Lane) -> Turn:
     message = Delivery("msg", "task", "sub", "me", "https://a/", lane.receiver, "t", DeliveryState.PENDING, b"{}", NOW)
-    return Turn(lane, replace(message, endpoint=lane.id))
+    return Turn(lane, replace(message, endpoint=lane.id), None)
 
 
 def opened(windows: Windows, lane: Lane, now: int = NOW, free: int = SLOTS) -> int:

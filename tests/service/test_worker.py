@@ -22,18 +22,21 @@ class Items:
         self.handled: list[int] = []
         self.active = self.most = 0
         self.slow: set[int] | None = None
+        self.quiet: set[int] = set()
+        self.looks = 0
         self.gate = asyncio.Event()
         self.gate.set()
         self.trouble: list[Exception] = []
         self.done = asyncio.Event()
 
     async def claim(self, room: int) -> Sequence[int]:
+        self.looks += 1
         if self.trouble:
             raise self.trouble.pop()
         claimed, self.waiting = self.waiting[:room], self.waiting[room:]
         return claimed
 
-    async def handle(self, item: int) -> None:
+    async def handle(self, item: int) -> bool:
         self.active += 1
         self.most = max(self.most, self.active)
         try:
@@ -43,6 +46,7 @@ class Items:
             if item < 0:
                 raise ZeroDivisionError
             self.handled.append(item)
+            return item in self.quiet
         finally:
             self.active -= 1
             if not self.waiting and not self.active:
@@ -175,6 +179,42 @@ async def test_a_cancelled_worker_lets_go_of_what_it_has() -> None:
         await settled()
     assert items.active == 0
     assert items.handled == []
+
+
+async def test_an_item_that_was_claimed_elsewhere_is_begun_at_once_while_the_loop_runs() -> None:
+    items = Items()
+    worker = Worker("test", items, Time(), slots=2)
+    worker.begin(6)
+    assert worker.room == 0
+    async with running(worker):
+        await settled()
+        worker.begin(7)
+        assert worker.room == 1
+        await items.done.wait()
+        worker.stop()
+        assert worker.room == 0
+    worker.begin(8)
+    await settled()
+    assert items.handled == [7]
+
+
+async def test_an_end_that_lets_nothing_begin_makes_nobody_look_unless_all_slots_were_taken() -> None:
+    items = Items()
+    items.quiet = {1, 2, 3}
+    worker = Worker("test", items, Time(), slots=2)
+    async with running(worker):
+        await settled()
+        before = items.looks
+        worker.begin(1)
+        await until(lambda: items.handled == [1])
+        await settled()
+        assert items.looks == before
+        worker.begin(2)
+        worker.begin(3)
+        await until(lambda: items.looks > before)
+        worker.begin(4)
+        looks = items.looks
+        await until(lambda: items.looks > looks)
 
 
 async def test_the_beat_says_when_the_loop_last_came_round() -> None:
