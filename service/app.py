@@ -63,7 +63,7 @@ from service.sending.send import Sender
 from service.sending.submit import Submitter
 from service.sending.timing import Timing
 from service.settings import Settings, SettingsError, check_exposure
-from service.store import IN_LINE, Moved, Store
+from service.store import Moved, Store
 from service.telling.deliver import LEASE_MS, DeliveryQueue
 from service.telling.failing import Failing
 from service.telling.receive import Receiver
@@ -80,6 +80,7 @@ STOP_SECONDS = 7.5
 """How long a stop may take from its announcement: requests in hand end first, then open sends, looks and attempts. A
 create that is cut off is in doubt, mostly for good, so its answer is waited for as long as can be."""
 
+NOBODY = Moved()
 DELIVERY_SLOTS = 1024
 """Open attempts altogether: waiting for an answer costs next to nothing."""
 
@@ -207,7 +208,7 @@ class Ringback:
         """Until when a message may be taken out with its task; None while there is no room for it."""
         return self.clock() + LEASE_MS if self.workers["deliver"].room else None
 
-    def _told(self, task: Task, moved: Moved = IN_LINE) -> None:
+    def _told(self, task: Task, moved: Moved = NOBODY) -> None:
         self.streams.ring(task)
         for turn in moved.turns:
             self.workers["deliver"].begin(turn)

@@ -75,7 +75,8 @@ class Worker(Generic[T]):
                 claimed = await self._guarded(self._start_due)
                 if not claimed and not self._stopping:
                     await self._sleep()
-            await asyncio.gather(*self._active)
+            while self._active:  # what is begun meanwhile too
+                await asyncio.wait(self._active)
         finally:
             self.running = False
             for task in self._active:
@@ -104,6 +105,7 @@ class Worker(Generic[T]):
         items = await self._work.claim(room) if (room := self.room) else ()
         for item in items:
             self.begin(item)
+            await asyncio.sleep(0)  # others get their turn between two beginnings
         return bool(items)
 
     def _freed(self, task: asyncio.Task[bool]) -> None:

@@ -51,7 +51,8 @@ it for a moment after every statement, and stood behind whatever the event loop 
 
 
 def settle() -> None:
-    """For when all is loaded: it stays to the end, and the garbage collector need not look at it."""
+    """For when all is loaded: it stays to the end, and the garbage collector need not look at it. From now on nobody
+    waits long for the interpreter."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(*YOUNG)

@@ -21,6 +21,12 @@ PIECE = 4 * 1024
 """So much of a capped reply is read at once: parsing it is work of ours that everybody else waits for."""
 
 
+SMALL, FEW = 256, 4
+SIP_SECONDS, LONGEST_SIP = 0.5, 4.0
+"""After `FEW` small pieces of one capped reply the next ones are waited for in sips, each twice as long: every drop
+of a receiver that drips is a wake-up, for which others wait."""
+
+
 class TooLong(httpcore.ReadError):
     """The peer sends more than any reply needs."""
 
@@ -42,6 +48,7 @@ class Stream(httpcore.AsyncNetworkStream):
         self._peer = peer
         self._reply_cap = reply_cap
         self._read = 0
+        self._drops = 0
 
     def read(self, max_bytes: int, timeout: float | None = None) -> Coroutine[Any, Any, bytes]:
         return self._count(max_bytes, timeout)
@@ -65,7 +72,7 @@ class Stream(httpcore.AsyncNetworkStream):
         return self._inner.get_extra_info(info)
 
     async def _pass_on(self, buffer: bytes, limit: float | None) -> None:
-        self._read = 0
+        self._read = self._drops = 0
         if self._measured:
             phases.written(self._peer[:2] if self._peer else None)
         try:
@@ -78,6 +85,8 @@ class Stream(httpcore.AsyncNetworkStream):
             if self._read >= self._reply_cap:
                 raise TooLong("the reply is too long")
             max_bytes = min(max_bytes, PIECE)
+            if self._drops > FEW:
+                await asyncio.sleep(min(SIP_SECONDS * 2.0 ** (self._drops - FEW - 1), LONGEST_SIP))
         try:
             data = await self._inner.read(max_bytes, limit)
         except ssl.SSLError as error:  # the stock stream knows those of the handshake only
@@ -85,6 +94,7 @@ class Stream(httpcore.AsyncNetworkStream):
         if self._measured:
             phases.heard()
         self._read += len(data)
+        self._drops += len(data) < SMALL
         return data
 
     async def _secured(self, handshake: Awaitable[httpcore.AsyncNetworkStream]) -> httpcore.AsyncNetworkStream:

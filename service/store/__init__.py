@@ -28,10 +28,10 @@ from service.store.room import Seat
 from service.store.secrets import SecretVerbs
 from service.store.sends import Placed, Road, SendVerbs
 from service.store.sqlite import SqliteEngine
-from service.store.tasks import IN_LINE, Moved, TaskVerbs
+from service.store.tasks import Moved, TaskVerbs
 from service.store.watches import WatchVerbs
 
-__all__ = ["IN_LINE", "AlreadyServed", "Grant", "Key", "Moved", "Placed", "Queue", "Road", "Seat", "Store"]
+__all__ = ["AlreadyServed", "Grant", "Key", "Moved", "Placed", "Queue", "Road", "Seat", "Store"]
 
 
 class Store:

@@ -71,13 +71,15 @@ class LaneVerbs:
         `lease` if nothing is recorded by then."""
 
         def verb(tx: Transaction) -> list[tuple[Delivery, Sealed | None]]:
-            claimed: list[Delivery] = []
+            claimed: list[tuple[Delivery, Sealed | None]] = []
             for grant in sorted(grants, key=lambda grant: grant.lane):
                 taken = _take(tx, grant, now, lease) if grant.count else []
                 again_at = grant.again_at if len(taken) == grant.count else now
                 reckon(tx, grant.lane, again_at)
-                claimed += taken
-            return [(message, sealed_in(tx, message.client, message.endpoint, now)) for message in claimed]
+                if taken:  # a lane has one client, and one endpoint or none
+                    sealed = sealed_in(tx, taken[0].client, taken[0].endpoint, now)
+                    claimed += [(message, sealed) for message in taken]
+            return claimed
 
         return await self._engine.write(verb)
 
@@ -178,7 +180,8 @@ def reckon(tx: Transaction, lane: str, now: int) -> None:
 
 
 def _hold(tx: Transaction, lane: str) -> None:
-    """Where verbs race: what another one makes due is seen before `next_at` is reckoned, or comes after it."""
+    """Where verbs race: what another one makes due is seen before `next_at` is reckoned, or comes after it. Before a
+    lane's row is written, or two would wait for each other."""
     tx.lock(f"lane {lane}")
 
 
@@ -193,6 +196,7 @@ def reckon_all(tx: Transaction, now: int) -> None:
 
 def note_success(tx: Transaction, lane: str, standing: Standing, now: int) -> None:
     """Its receiver took a message: whatever failures there were are over."""
+    _hold(tx, lane)
     disabled = f"pause = '{Pause.DISABLED}'"
     tx.run(
         "UPDATE lanes SET standing = :standing, failures = 0, failing_since = NULL, warned_at = NULL,"
@@ -205,6 +209,7 @@ def note_success(tx: Transaction, lane: str, standing: Standing, now: int) -> No
 
 def note_failure(tx: Transaction, lane: str, now: int, change: Callable[[Lane], Lane]) -> Lane | None:
     """One more failure in a row; `change` says what follows for the lane. None: there is no such lane."""
+    _hold(tx, lane)
     row = tx.one(
         "UPDATE lanes SET failures = failures + 1, failing_since = coalesce(failing_since, :now) WHERE id = :lane"
         f" RETURNING {_COLUMNS}",
@@ -233,6 +238,7 @@ def shut(tx: Transaction, lane: str, receiver: str) -> None:
 
 def reopen(tx: Transaction, lane: str, now: int, receiver: str) -> None:
     """A lane begins anew, with no failures and no pause: its endpoint is enabled again, or leads elsewhere."""
+    _hold(tx, lane)
     tx.run(
         "UPDATE lanes SET standing = 'new', failures = 0, failing_since = NULL, warned_at = NULL, paused_until = NULL,"
         " pause = NULL, receiver = :receiver WHERE id = :lane",
@@ -244,6 +250,7 @@ def reopen(tx: Transaction, lane: str, now: int, receiver: str) -> None:
 def hurry(tx: Transaction, lane: str, now: int) -> None:
     """Somebody asks for an attempt now: an open circuit closes, for they may know more than we do. What the receiver
     itself asked for stays."""
+    _hold(tx, lane)
     tx.run(
         "UPDATE lanes SET paused_until = NULL, pause = NULL, failures = 0 WHERE id = :lane AND pause = 'open'",
         lane=lane,

@@ -8,7 +8,6 @@ write is on disk), and one failing verb does not harm its neighbours.
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import queue
 import sqlite3
@@ -23,17 +22,19 @@ from typing import Any, TypeVar
 import sqlite_utils
 from sqlite_utils.migrations import Migrations
 
-from service.store.engine import AlreadyServed, Row, Transaction, Verb
+from service.store.engine import Row, Transaction, Verb
+from service.store.files import create, lock
 from service.store.schema import STEPS, render
+from service.store.write_back import WriteBack
 
 T = TypeVar("T")
 GROUP = 200
 RESERVE = 4
 """One page of so many may be free."""
 
-# The first one is for new files only, and must come before the log. The log is written back every 4 000 pages (16 MB)
-# instead of every thousand: whoever commits then waits for it, and many pages are written again and again meanwhile.
-WRITERS = ("auto_vacuum=INCREMENTAL", "journal_mode=WAL", "secure_delete=ON", "wal_autocheckpoint=4000")
+# The first one is for new files only, and must come before the log. The log is written back beside the writer; only if
+# that cannot keep up, and it has 64 MB, a commit waits for it.
+WRITERS = ("auto_vacuum=INCREMENTAL", "journal_mode=WAL", "secure_delete=ON", "wal_autocheckpoint=16000")
 READERS = 2
 
 
@@ -93,10 +94,10 @@ class SqliteEngine:
 
     def __init__(self, path: Path, *, serve: bool = True) -> None:
         self._path = path
-        self._lock = _lock(path) if serve else None
+        self._lock = lock(path) if serve else None
         self._writes: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._behind: list[_Write | None] = []
-        _create(path)
+        create(path)
         try:
             self._connection = connect(path)
             migrate(self._connection)
@@ -107,6 +108,7 @@ class SqliteEngine:
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-read")
         self._writer = threading.Thread(target=self._serve, name="store-write", daemon=True)
         self._writer.start()
+        self._write_back = WriteBack(partial(connect, path))
         self._closed = False
 
     async def write(self, verb: Verb[T]) -> T:
@@ -122,7 +124,7 @@ class SqliteEngine:
     async def scrub(self) -> bool:
         """The log holds earlier versions of pages: it is written back and cut off. `secure_delete` has overwritten
         what was deleted in the pages themselves."""
-        return await self._write(_checkpoint, alone=True)
+        return await self._write(self._scrub, alone=True)
 
     async def tidy(self, pages: int) -> int:
         return await self._write(partial(_vacuum, pages=pages), alone=True)
@@ -138,6 +140,7 @@ class SqliteEngine:
         self._writes.put(None)
         await asyncio.get_running_loop().run_in_executor(None, self._writer.join)
         self._readers.shutdown()
+        self._write_back.close()
         for connection in (*self._opened, self._connection):
             connection.close()
         if self._lock is not None:
@@ -198,6 +201,12 @@ class SqliteEngine:
             for write in group:
                 self._apart(write)
         self._connection.execute("COMMIT")
+        self._write_back.committed()
+
+    def _scrub(self, tx: Transaction) -> bool:
+        with self._write_back.held:  # there is only one at a time, and the other one would not wait
+            row = tx.one("PRAGMA wal_checkpoint(TRUNCATE)")
+        return row is not None and row["busy"] == 0
 
     def _apart(self, write: _Write) -> None:
         """In a savepoint, since it has neighbours."""
@@ -208,11 +217,6 @@ class SqliteEngine:
             write.error = error
             self._connection.execute("ROLLBACK TO verb")
         self._connection.execute("RELEASE verb")
-
-
-def _checkpoint(tx: Transaction) -> bool:
-    row = tx.one("PRAGMA wal_checkpoint(TRUNCATE)")
-    return row is not None and row["busy"] == 0
 
 
 def _vacuum(tx: SqliteTransaction, pages: int) -> int:
@@ -257,23 +261,6 @@ def _step(statements: Sequence[str]) -> Callable[[sqlite_utils.Database], None]:
             database.execute(render(statement, "sqlite"))
 
     return step
-
-
-def _create(path: Path) -> None:
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-
-
-def _lock(path: Path) -> int:
-    held = path.resolve()  # a link is another name of the same file
-    handle = os.open(held.with_name(held.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(handle)
-        raise AlreadyServed(
-            f"Another Ringback server already works on {path}. Stop it, or give this one another RINGBACK_DATABASE."
-        ) from None
-    return handle
 
 
 def _release(group: Sequence[_Write]) -> None:

@@ -36,14 +36,11 @@ Kept = tuple[Task, Placement | None]
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """A task's row was written. `turns` are those messages of it that were taken out at once; whether there are others
-    is `in_line`."""
+    """A task's row was written. `turns` are those messages of it that were taken out at once; whether others are due is
+    `in_line`."""
 
     turns: tuple[Turn, ...] = ()
     in_line: bool = False
-
-
-IN_LINE = Moved(in_line=True)
 
 
 class TaskVerbs:
@@ -219,7 +216,7 @@ class TaskVerbs:
                 told = [tell(tx, subscription, message, lease) for subscription in subscriptions_of(tx, task.id)]
             write_event(tx, event)
             turns = tuple(each for each in told if isinstance(each, Turn))
-            return Moved(turns, in_line=any(isinstance(each, Delivery) for each in told))
+            return Moved(turns, in_line=any(isinstance(each, Delivery) and each.due_at is not None for each in told))
 
         return await self._engine.write(verb)
 

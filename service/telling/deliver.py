@@ -8,20 +8,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from urllib.parse import urlsplit
 
-from service.accounts.pacing import Bucket
 from service.backoff import DELIVERY_DELAYS, Jitter, next_delivery, next_hindered
 from service.clock import Clock
-from service.domain.deliveries import Attempt, Delivery, DeliveryState, Sealed, Way
+from service.domain.deliveries import Delivery, DeliveryState, Sealed, Way
 from service.domain.header_rules import wrong_headers
 from service.domain.lanes import FOREVER, Lane, Standing, Turn, failed
 from service.keys.clients import Clients
 from service.keys.signing import sign
 from service.keys.vault import Unopenable
-from service.logs import get_logger
 from service.network.egress import Refused
 from service.network.guard import EgressGuard
 from service.network.http import URL, Client, Hindered, NoReply, Reply, send_once
@@ -29,29 +26,19 @@ from service.network.phases import Peer, Phases
 from service.store import Store
 from service.store.deliveries import LaneNote
 from service.store.lanes import note_failure, note_success, reckon
+from service.telling.attempts import Plan, attempt_of, log_attempt
 from service.telling.failing import Failing
 from service.telling.outcomes import ABORTED, Outcome, kept_body, kept_headers, read_reply, secrets_in
+from service.telling.pace import Pace
 from service.telling.refresh import Refresher
 from service.telling.windows import Windows
 
-log = get_logger("deliver")
 DEADLINE_SECONDS = 20.0
 LEASE_MS = 90_000
 """Longer than an attempt takes at most: 30 s for an endpoint's own time-out, 25 s before it for a fresh link."""
 BY_PROXY = "proxy"
-ILL_AT_ONCE_MS = 320.0
-"""How much of their pace those that are ill may have saved up."""
 FRESH_MS = 600_000
 """A success is noted in its lane's row when the one noted there is so old; that it happened is known either way."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What becomes of a message after an attempt."""
-
-    state: DeliveryState
-    next_at: int | None
-    why: str | None
 
 
 class DeliveryQueue:
@@ -78,9 +65,7 @@ class DeliveryQueue:
         self._failing = failing
         self._links = links
         self._windows = Windows(slots, LEASE_MS)
-        # As fast as their half of the slots gets free when nobody answers. Faster is a wave, which ends as one a
-        # deadline later: hundreds that time out and are recorded at once, before those that are well.
-        self._ill = Bucket(slots / 2 / DEADLINE_SECONDS, clock() - int(ILL_AT_ONCE_MS), ILL_AT_ONCE_MS)
+        self._ill = Pace(slots // 2, DEADLINE_SECONDS, clock())
         self._troubled: set[str] = set()
         self._due: int | None = None
 
@@ -105,13 +90,12 @@ class DeliveryQueue:
         return []
 
     async def next_due(self) -> int | None:
-        """As it was when nothing was ready; whatever has made something due since then has woken the worker."""
-        paced = not self._ill.room(self._clock())
-        return min(self._due or FOREVER, self._ill.free_at) if paced else self._due
+        """As it was at the last look; what makes anything due earlier wakes the worker."""
+        return self._due
 
     async def handle(self, item: Turn) -> bool:
         started, way, outcome = self._clock(), None, None
-        if item.at_once and not self._windows.open([item.lane], 1, started)[0].count:
+        if item.at_once and not self._windows.opened(item.lane, started):
             await self._store.deliveries.release(item.delivery, started)
             return False
         try:
@@ -125,8 +109,13 @@ class DeliveryQueue:
         noted = await self._record(item, outcome, way, started, full=full)
         return not noted and not crowded
 
-    async def _ready(self, room: int, now: int) -> Sequence[Lane]:
-        ready, self._due = await self._store.lanes.ready(now, self._room(room, now), self._windows.full_hosts())
+    async def _ready(self, free: int, now: int) -> Sequence[Lane]:
+        """What may be served now, and when to look again if it is nothing: also when those that are ill have room."""
+        self._due = now
+        room = self._room(free, now)
+        ready, due = await self._store.lanes.ready(now, room, self._windows.full_hosts())
+        if not ready:
+            self._due = due if self._ill.room(now) else min(due or FOREVER, self._ill.next_at)
         return ready
 
     def _room(self, free: int, now: int) -> Mapping[Standing, int]:
@@ -194,13 +183,13 @@ class DeliveryQueue:
         """Whether something was written of the lane."""
         delivery, now = turn.delivery, self._clock()
         plan = self._plan(delivery, outcome, way, now)
-        attempt = _attempt_of(delivery, outcome, plan, started)
+        attempt = attempt_of(delivery, outcome, plan, started)
         delivered_at = now if outcome.delivered else None
         note = self._note(turn.lane, outcome, now, full=full)
         kept, lane = await self._store.deliveries.attempted(
             delivery, attempt, plan.state, delivered_at, note, spent=outcome.spent
         )
-        _log(delivery, kept, plan.state)
+        log_attempt(delivery, kept, plan.state)
         if not outcome.spent:
             await self._failing.hindered(outcome)
         elif outcome.disable:
@@ -247,46 +236,3 @@ class DeliveryQueue:
         return failed(
             lane, now, self._jitter, well=outcome.well, throttle=outcome.throttle, retry_after=outcome.retry_after
         )
-
-
-def _attempt_of(delivery: Delivery, outcome: Outcome, plan: Plan, started: int) -> Attempt:
-    return Attempt(
-        delivery=delivery.id,
-        number=delivery.attempts + 1,
-        started_at=started,
-        elapsed_ms=outcome.phases.total_ms,
-        verdict=outcome.verdict,
-        reason=outcome.reason,
-        status=outcome.status,
-        reply=outcome.reply,
-        next_at=plan.next_at,
-        dns_ms=outcome.phases.dns_ms,
-        connect_ms=outcome.phases.connect_ms,
-        tls_ms=outcome.phases.tls_ms,
-        first_byte_ms=outcome.phases.first_byte_ms,
-        address=outcome.address,
-        headers=outcome.headers,
-        why=plan.why,
-    )
-
-
-def _log(delivery: Delivery, attempt: Attempt, state: DeliveryState) -> None:
-    log.event(
-        "delivery.attempted",
-        delivery=delivery.id,
-        task=delivery.task,
-        type=delivery.type,
-        host=urlsplit(delivery.url).hostname,
-        number=attempt.number,
-        status=attempt.status,
-        verdict=attempt.verdict,
-        reason=attempt.reason,
-        elapsed_ms=attempt.elapsed_ms,
-        dns_ms=attempt.dns_ms,
-        connect_ms=attempt.connect_ms,
-        tls_ms=attempt.tls_ms,
-        first_byte_ms=attempt.first_byte_ms,
-        state=state,
-        next_at=attempt.next_at,
-        why=attempt.why,
-    )

@@ -29,11 +29,12 @@ REMEMBERED = 10_000
 @dataclass(slots=True)
 class _Window:
     """`width` attempts may be open, `open` are; of a lane with a pace, `paid_until` is when its latest attempts are
-    paid for."""
+    paid for. `asked`: a message was turned away because so many are open."""
 
     width: int = 1
     open: int = 0
     paid_until: int = 0
+    asked: bool = False
 
 
 NONE = _Window()
@@ -106,6 +107,11 @@ class Windows:
             free -= count
         return granted
 
+    def opened(self, lane: Lane, now: int) -> bool:
+        """Whether a message that was taken out past the line has room; then it counts as open."""
+        [grant] = self.open([lane], min(self._slots - self._standings.total(), 1), now)
+        return grant.count > 0
+
     def unused(self, lane: Lane, count: int) -> None:
         """So many of the attempts that were open to a lane are not made."""
         self._count(lane, -count)
@@ -116,7 +122,8 @@ class Windows:
         """An attempt has ended; how the receiver is may stay unknown. Whether its lane had no room for another."""
         lane = turn.lane
         window = self._lanes[lane.id]
-        full = window.open >= min(window.width, lane.at_once or SHARE)
+        full = window.asked or window.open >= min(window.width, lane.at_once or SHARE)
+        window.asked = False
         if well is not None:
             window.width = min(window.width + 1, SHARE) if well else 1
         self._count(lane, -1)
@@ -144,6 +151,8 @@ class Windows:
         """How many attempts may begin, and when to ask again if that is not enough."""
         window = self._lanes.get(lane.id, NONE)
         wide = max(min(window.width, lane.at_once or SHARE) - window.open, 0)
+        if not wide:  # it may have been more when those that are open began
+            window.asked = True
         if not lane.per_second:
             return wide, now + self._lease_ms  # an attempt that ends makes it earlier
         each = 1000 / lane.per_second

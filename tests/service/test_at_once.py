@@ -43,16 +43,20 @@ class Desk:
             await self.freed.wait()
         return Response(status_code=204)
 
-    async def tell(self, path: str) -> None:
-        task = a_task(state=TaskState.QUEUED)
-        await self.it.ringback.store.tasks.accept(
-            task, a_placement(task), [a_subscription(task, url=f"{self.url}{path}")]
-        )
+    async def tell(self, path: str, client: str = "env:first", endpoint: str | None = None) -> None:
+        task = a_task(state=TaskState.QUEUED, client=client)
+        subscription = a_subscription(task, url=f"{self.url}{path}", endpoint=endpoint)
+        await self.it.ringback.store.tasks.accept(task, a_placement(task), [subscription])
         report = Report("up", State.SUCCEEDED, video_url="https://video.example.com/1.mp4")
         assert await self.it.ringback.receiver.report(task, report, "look") is not None
 
     async def states(self) -> list[DeliveryState]:
         return [one.state for one in await self.it.ringback.store.deliveries.recent(None, "", "", NEWEST, 99)]
+
+    async def in_line(self) -> list[str]:
+        """The clients whose messages wait and are not on their way."""
+        found = await self.it.ringback.store.deliveries.recent(None, "", "", NEWEST, 99)
+        return [one.client for one in found if one.due_at is not None and one.claimed_at is None]
 
     async def all_delivered(self) -> None:
         while set(await self.states()) != {DeliveryState.DELIVERED}:
@@ -131,17 +135,55 @@ async def test_one_for_a_host_that_is_full_waits_in_line_and_comes(
 ) -> None:
     async with desk(tmp_path, monkeypatch) as it:
         queue: Any = it.it.ringback.workers["deliver"]._work
-        host = it.url.removeprefix("http://")
-        queue._windows._hosts.add(host, windows.HOST_SHARE)
-        await it.tell("/late")
-        while not (waiting := await it.it.ringback.store.lanes.ready(it.it.clock(), queue._windows.room(9)))[0]:
+        queue._windows._hosts._most = 1
+        await it.tell("/first", client="env:second")  # another lane of that host
+        await it.all_delivered()
+        await it.tell("/slow")
+        await until(lambda: "/slow" in it.came)
+        await it.tell("/late", client="env:second")
+        while await it.in_line() != ["env:second"]:
             await asyncio.sleep(0)
-        assert [lane.receiver for lane in waiting[0]] == [host]
-        assert it.came == ["/first"]
-        queue._windows._hosts.add(host, -windows.HOST_SHARE)
+        assert "/late" not in it.came
+        it.freed.set()  # nobody wakes the deliverer but the end of that attempt
+        await it.all_delivered()
+        assert it.came == ["/first", "/first", "/slow", "/late"]
+
+
+async def test_one_for_whom_no_slot_is_left_waits_in_line_and_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with desk(tmp_path, monkeypatch) as it:
+        queue: Any = it.it.ringback.workers["deliver"]._work
+        await it.tell("/first", client="env:second")
+        await it.all_delivered()
+        queue._windows._slots = it.it.ringback.workers["deliver"]._slots = 1
+        monkeypatch.setattr(it.it.ringback, "_lease", lambda: it.it.clock() + 60_000)
+        it.it.ringback.receiver._lease = it.it.ringback._lease  # two that were asked for at the same moment
+        await it.tell("/slow")
+        await until(lambda: "/slow" in it.came)
+        await it.tell("/late", client="env:second")
+        while await it.in_line() != ["env:second"]:
+            await asyncio.sleep(0)
+        assert "/late" not in it.came
+        it.freed.set()
+        await it.all_delivered()
+        assert it.came == ["/first", "/first", "/slow", "/late"]
+
+
+async def test_an_endpoint_has_no_more_of_them_than_it_wants(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with desk(tmp_path, monkeypatch) as it:
+        made = await it.it.client.post("/v1/endpoints", json={"url": f"{it.url}/end", "rate_per_second": 1})
+        assert made.status_code == 201, made.text
+        await it.tell("/end", endpoint=made.json()["id"])
+        await it.all_delivered()
+        await it.tell("/end", endpoint=made.json()["id"])
+        while len(await it.in_line()) != 1:
+            await asyncio.sleep(0)
+        assert it.came == ["/first", "/end"]
+        it.it.clock.turn(1)
         it.it.ringback.workers["deliver"].wake()
         await it.all_delivered()
-        assert it.came == ["/first", "/late"]
+        assert it.came == ["/first", "/end", "/end"]
 
 
 async def test_while_the_deliverer_does_not_run_everything_stands_in_line(tmp_path: Path) -> None:

@@ -128,7 +128,7 @@ async def test_neither_is_one_that_is_new(store: Store) -> None:
 
 async def test_neither_is_one_for_whom_others_wait_or_are_on_their_way(store: Store) -> None:
     await known(store)
-    [(waiting, _)] = [await told(store, lease=None)]
+    waiting, _ = await told(store, lease=None)
     assert (await told(store))[1] == Moved(in_line=True)
     claimed = await due_now(store, NOW, LEASE, limit=9)
     assert waiting.id in [one.id for one in claimed]
@@ -140,7 +140,7 @@ async def test_an_endpoint_that_is_disabled_has_neither_a_turn_nor_a_place_in_li
     await known(store, endpoint=endpoint.id)
     await store.endpoints.disable(endpoint.id, None, DisabledBy.CLIENT, NOW)
     message, moved = await told(store, endpoint=endpoint.id)
-    assert moved.turns == ()
+    assert moved == Moved()
     assert await store.deliveries.get(message.id, None) == replace(message, due_at=None)
 
 

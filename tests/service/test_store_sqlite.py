@@ -11,6 +11,7 @@ import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlite_utils
@@ -18,7 +19,7 @@ from sqlite_utils.migrations import Migrations
 
 from service.domain.deliveries import DeliveryState, Format, Subscription
 from service.domain.tasks import TaskState
-from service.store import AlreadyServed, Store
+from service.store import AlreadyServed, Store, write_back
 from service.store.engine import Transaction
 from service.store.schema import STEPS, render
 from service.store.sqlite import SqliteEngine, connect
@@ -85,12 +86,69 @@ async def test_a_group_shares_one_commit(engine: SqliteEngine) -> None:
     assert seen.count("COMMIT") == 2  # the one that held the writer, and the group
 
 
-async def test_a_commit_that_fails_is_told_to_everyone_and_leaves_nothing(engine: SqliteEngine) -> None:
-    def dangling(tx: Transaction) -> int:
-        tx.run("PRAGMA defer_foreign_keys = ON")  # its violation is found by COMMIT only
-        sql = "INSERT INTO replay_items (replay, created_at, delivery) VALUES ('no such replay', 1, 'x')"
-        return tx.run(sql)
+def dangling(tx: Transaction) -> int:
+    tx.run("PRAGMA defer_foreign_keys = ON")  # its violation is found by COMMIT only
+    sql = "INSERT INTO replay_items (replay, created_at, delivery) VALUES ('no such replay', 1, 'x')"
+    return tx.run(sql)
 
+
+def half(tx: Transaction) -> int:
+    noting("half")(tx)
+    return broken(tx)
+
+
+@pytest.mark.parametrize(
+    ("verb", "error"),
+    [
+        pytest.param(half, ZeroDivisionError, id="its own error"),
+        pytest.param(lambda tx: noting("half")(tx) + tx.run("nonsense"), sqlite3.OperationalError, id="a statement"),
+        pytest.param(lambda tx: noting("half")(tx) + dangling(tx), sqlite3.IntegrityError, id="the commit"),
+    ],
+)
+async def test_one_that_fails_alone_leaves_nothing(engine: SqliteEngine, verb: Any, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        await engine.write(verb)
+    assert await names(engine) == []
+    await engine.write(noting("after"))
+    assert await names(engine) == ["after"]
+
+
+async def test_the_log_is_written_back_beside_the_writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(write_back, "EVERY", 5)
+    engine = SqliteEngine(tmp_path / "ringback.db")
+    statements: list[str] = []
+    engine._connection.set_trace_callback(statements.append)
+    file, size = tmp_path / "ringback.db", (tmp_path / "ringback.db").stat().st_size
+    number = 0
+    async with asyncio.timeout(20):
+        while file.stat().st_size == size:  # new pages come into the file only when the log is written back
+            await engine.write(noting(f"{number} {'x' * 9000}"))
+            number += 1
+    engine._connection.set_trace_callback(None)
+    assert number >= 5
+    assert not [statement for statement in statements if "checkpoint" in statement]
+    assert len(await names(engine)) == number
+    assert await engine.scrub()
+    assert (tmp_path / "ringback.db-wal").stat().st_size == 0
+    await engine.close()
+    assert not [thread for thread in threading.enumerate() if thread.name == "store-write-back"]
+
+
+async def test_a_log_that_cannot_be_written_back_harms_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(write_back, "EVERY", 1)
+    engine = SqliteEngine(tmp_path / "ringback.db")
+    failing = sqlite3.connect(":memory:", check_same_thread=False)
+    failing.set_authorizer(lambda *_: sqlite3.SQLITE_DENY)
+    engine._write_back._connect = lambda: failing
+    async with asyncio.timeout(20):
+        while "store.write_back_failed" not in caplog.text:
+            await engine.write(noting(str(len(await names(engine)))))
+    await engine.close()
+
+
+async def test_a_commit_that_fails_is_told_to_everyone_and_leaves_nothing(engine: SqliteEngine) -> None:
     said = await grouped(engine, noting("a"), broken, dangling, noting("b"))
     assert [type(one) for one in said] == [
         sqlite3.IntegrityError, ZeroDivisionError, sqlite3.IntegrityError, sqlite3.IntegrityError,

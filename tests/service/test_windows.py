@@ -54,6 +54,28 @@ def test_whose_end_makes_room_is_said_so_that_its_lane_is_opened_again() -> None
     assert not windows.closed(turn(lane), well=True)
 
 
+def test_so_is_a_lane_that_asked_for_more_when_it_had_none_left() -> None:
+    windows, wide = Windows(SLOTS, LEASE), a_lane()
+    for _ in range(3):
+        opened(windows, wide, free=1)
+        windows.closed(turn(wide), well=True)
+    assert opened(windows, wide, free=1) == 1
+    assert opened(windows, a_lane(at_once=1)) == 0  # its endpoint wants less by now
+    assert windows.closed(turn(wide), well=True)
+    opened(windows, wide, free=1)
+    assert not windows.closed(turn(wide), well=True)
+
+
+def test_a_message_past_the_line_has_no_more_than_the_slots() -> None:
+    windows = Windows(1, LEASE)
+    one, other = a_lane("ep_1"), replace(a_lane("ep_2"), receiver="b.example.com")
+    assert windows.opened(one, NOW)
+    assert not windows.opened(other, NOW)
+    assert not windows.opened(one, NOW)
+    windows.closed(turn(one), well=True)
+    assert windows.opened(other, NOW)
+
+
 def test_an_endpoints_own_limits_are_kept() -> None:
     windows, lane = Windows(SLOTS, LEASE), a_lane(at_once=2, per_second=4.0)
     counts = []

@@ -198,6 +198,22 @@ async def test_an_item_that_was_claimed_elsewhere_is_begun_at_once_while_the_loo
     assert items.handled == [7]
 
 
+async def test_what_is_begun_while_it_stops_is_finished_too() -> None:
+    items = Items(1)
+    items.gate.clear()
+    worker = Worker("test", items, Time(), slots=4)
+    async with running(worker) as loop:
+        await settled()
+        worker.stop()
+        await settled()
+        worker.begin(7)
+        await settled()
+        items.slow = {7}
+        items.gate.set()
+        await loop
+    assert sorted(items.handled) == [0, 7]
+
+
 async def test_an_end_that_lets_nothing_begin_makes_nobody_look_unless_all_slots_were_taken() -> None:
     items = Items()
     items.quiet = {1, 2, 3}
