@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
+from service.accounts.pacing import Bucket
 from service.backoff import DELIVERY_DELAYS, Jitter, next_delivery, next_hindered
 from service.clock import Clock
 from service.domain.deliveries import Delivery, DeliveryState, Sealed, Way
@@ -29,7 +30,6 @@ from service.store.lanes import note_failure, note_success, reckon
 from service.telling.attempts import Plan, attempt_of, log_attempt
 from service.telling.failing import Failing
 from service.telling.outcomes import ABORTED, Outcome, kept_body, kept_headers, read_reply, secrets_in
-from service.telling.pace import Pace
 from service.telling.refresh import Refresher
 from service.telling.windows import Windows
 
@@ -37,6 +37,10 @@ DEADLINE_SECONDS = 20.0
 LEASE_MS = 90_000
 """Longer than an attempt takes at most: 30 s for an endpoint's own time-out, 25 s before it for a fresh link."""
 BY_PROXY = "proxy"
+ILL_SHARE, ILL_SAVED_MS = 8, 1280
+"""Attempts at those that are ill begin at the pace at which this part of the slots gets free when nobody answers (6.4 a
+second), or as many as they have saved up. Each costs those that are well some of the processor, and faster is a wave,
+which ends as one a deadline later. Whoever answers gives its attempt back: many that come round are soon found."""
 FRESH_MS = 600_000
 """A success is noted in its lane's row when the one noted there is so old; that it happened is known either way."""
 
@@ -65,7 +69,7 @@ class DeliveryQueue:
         self._failing = failing
         self._links = links
         self._windows = Windows(slots, LEASE_MS)
-        self._ill = Pace(slots // 2, DEADLINE_SECONDS, clock())
+        self._ill = Bucket(slots / ILL_SHARE / DEADLINE_SECONDS, clock() - ILL_SAVED_MS, ILL_SAVED_MS)
         self._troubled: set[str] = set()
         self._due: int | None = None
 
@@ -103,6 +107,8 @@ class DeliveryQueue:
         finally:
             crowded = self._windows.crowded(item.lane.receiver)
             full = self._windows.closed(item, well=outcome.well if outcome else None)
+            if item.lane.standing is Standing.ILL and outcome and outcome.well:
+                self._ill.take(-1, self._clock())
         if outcome is None:
             await self._store.deliveries.park(item.delivery)
             return False
@@ -115,7 +121,7 @@ class DeliveryQueue:
         room = self._room(free, now)
         ready, due = await self._store.lanes.ready(now, room, self._windows.full_hosts())
         if not ready:
-            self._due = due if self._ill.room(now) else min(due or FOREVER, self._ill.next_at)
+            self._due = due if self._ill.room(now) else min(due or FOREVER, self._ill.free_at)
         return ready
 
     def _room(self, free: int, now: int) -> Mapping[Standing, int]:

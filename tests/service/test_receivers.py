@@ -212,6 +212,7 @@ async def test_those_that_are_ill_begin_at_a_pace_and_none_of_them_is_forgotten(
         await it.tick()
         it.clock.turn(1200)  # all are due again, and by now all are known to be ill
         it.inbox.received.clear()
+        it.inbox.answers = [(500, {})] * 40
         well = await to_tell(it, url)
         began = it.clock()
         await it.tick()
@@ -224,4 +225,16 @@ async def test_those_that_are_ill_begin_at_a_pace_and_none_of_them_is_forgotten(
             assert it.clock() < due <= it.clock() + 200  # it sleeps for a moment, and no longer
             it.clock.turn((due - it.clock()) / 1000)
             await it.tick()
-        assert 500 <= it.clock() - began <= 2000
+        assert 3000 <= it.clock() - began <= 5000
+
+
+async def test_those_that_come_round_are_found_at_once(tmp_path: Path) -> None:
+    async with world(tmp_path) as it:
+        url = f"{it.inbox.url}/hook"
+        it.inbox.answers = [(500, {})] * 30
+        ill = {await to_tell(it, url, await an_endpoint(it, url, schedule=[600.0] * 3)) for _ in range(30)}
+        await it.tick()
+        it.clock.turn(1200)
+        it.inbox.received.clear()
+        await it.tick()
+        assert {message.id for message in it.inbox.received} == ill  # who answers takes nobody's turn
